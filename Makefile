@@ -1,0 +1,44 @@
+# The Python that makes the environment: 3.11 or newer.
+PYTHON ?= python3
+# Test processes, and the rules that `make bench` times.
+WORKERS ?= 2
+RULES ?= sgd adam adamw nadam nadamw amsgrad lion rmsprop adagrad adafactor lamb lars
+
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench generate lint clean
+
+help:  ## list these targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 12
+
+demo: .venv/.stamp  ## define a rule, verify it, and train on real images with it
+	$(BIN)/optgen demo
+
+test: lint  ## lint, then run every test that needs no accelerator
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal
+
+bench: .venv/.stamp  ## time RULES against jitted optax
+	$(BIN)/optgen bench $(RULES) --against optax
+
+generate: .venv/.stamp  ## emit every stock optimizer again into generated/
+	$(BIN)/optgen generate --all -o generated/optgen_kernels
+
+lint: .venv/.stamp  ## ruff's rules and format, then mypy's types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:  ## remove the environment, and whatever tools left behind
+	rm -rf .venv build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Touched last, so an install cut short is done again.
+.venv/.stamp: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "optgen needs Python 3.11 or newer, and $(PYTHON) is: $$($(PYTHON) --version 2>&1)" >&2; \
+	  echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -e '.[dev]'
+	@touch $@

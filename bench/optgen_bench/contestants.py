@@ -1,0 +1,101 @@
+"""What the runner needs of an implementation, and the work it is given."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import functools
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from optgen_bench import workloads
+from optgen_bench.records import Costs
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """One tree to step over, with the arrays that every contestant starts from.
+
+    Attributes:
+      name: as the user gave it.
+      tree: a pytree of `jax.ShapeDtypeStruct`.
+    """
+
+    name: str
+    tree: workloads.Tree
+
+    def parameters(self) -> workloads.Tree:
+        """Returns fresh NumPy parameters, the same at every call."""
+        return workloads.materialise(self.tree)
+
+    def gradients(self) -> workloads.Tree:
+        """Returns fresh NumPy gradients, the same at every call."""
+        return workloads.gradients(self.tree)
+
+    @functools.cached_property
+    def jax_gradients(self) -> workloads.Tree:
+        """The gradients on JAX's device; shared by contestants, because none donates them."""
+        return jax.tree.map(jnp.array, self.gradients())
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the leaves; those of a mixed tree, joined."""
+        return "+".join(sorted({str(jnp.dtype(x.dtype)) for x in jax.tree.leaves(self.tree)}))
+
+    @property
+    def size(self) -> int:
+        return workloads.parameters(self.tree)
+
+
+class Contestant(abc.ABC):
+    """One implementation of a step, to be timed.
+
+    Attributes:
+      name: unique among the contestants of a case.
+      protocol: "step" where parameters are updated in place, "update" where an updates tree is
+        returned. Ratios are taken within a protocol.
+      ours: whether it is optgen's.
+    """
+
+    name: str
+    protocol: str = "step"
+    ours: bool = False
+
+    def memory(self, work: Work) -> int:
+        """Returns an estimate of the bytes that it holds while stepping, besides gradients."""
+        return 0
+
+    @abc.abstractmethod
+    def prepare(self, work: Work) -> Costs:
+        """Builds and compiles the step, and allocates parameters and state."""
+
+    @abc.abstractmethod
+    def step(self) -> None:
+        """Takes one step, or puts it in the device's queue."""
+
+    @abc.abstractmethod
+    def wait(self) -> None:
+        """Returns when every step that was taken is done."""
+
+    def state(self, work: Work) -> workloads.Tree | None:
+        """Returns the shapes of its state, or None where it does not tell."""
+        return None
+
+    def planned_bytes(self, work: Work) -> float | None:
+        """Returns the bytes for each parameter that its plan moves, or None without a plan."""
+        return None
+
+    def launches(self, work: Work) -> int | None:
+        """Returns the number of kernels that its plan launches, or None without a plan."""
+        return None
+
+    def current(self) -> Iterator[np.ndarray] | None:
+        """Yields the parameters leaf by leaf, or is None where it keeps none."""
+        return None
+
+    @abc.abstractmethod
+    def release(self) -> None:
+        """Frees what `prepare` allocated; it may not have been called, or may have failed."""

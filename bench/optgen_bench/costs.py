@@ -1,0 +1,217 @@
+"""What comes before the first step: building and lowering it, and importing optgen.
+
+Every sample is taken in a process of its own, so that nothing is cached: neither JAX's traces nor
+optgen's. optgen and optax take turns. Run it as `python -m optgen_bench.costs`.
+
+The JSON form has times in seconds:
+
+    {"schema": "optgen-costs/1", "machine": {…}, "tree": "gpt2-small", "rule": "adamw",
+     "lowering": {"optgen": {"build": …, "trace": …, "lower": …, "total": {"median": …, …}},
+                  "optax": {…}},
+     "import_seconds": {"median": …, …}, "imports_sympy": false}
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from optgen.errors import UsageError
+from optgen_bench import cases, machine, records, report, workloads
+from optgen_bench.peers import jit_step
+from optgen_bench.spread import spread
+
+SCHEMA = "optgen-costs/1"
+IMPORT_LIMIT = 0.15  # seconds that `import optgen` may add to `import jax, optax`
+LIBRARIES = ("optgen", "optax")
+_ABOUT = "what building, lowering and importing cost, next to optax"
+_MODULE = "optgen_bench.costs"
+
+_IMPORT = """
+import json, sys, time
+import jax, optax
+begin = time.perf_counter()
+import optgen
+print(json.dumps({"seconds": time.perf_counter() - begin, "sympy": "sympy" in sys.modules}))
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Lowering:
+    """Medians of each phase, and the spread of their sum.
+
+    `init` is abstract (`jax.eval_shape`): the shapes of the state, which lowering needs.
+    """
+
+    build: float
+    init: float
+    trace: float
+    lower: float
+    total: records.Spread
+
+
+@dataclasses.dataclass(frozen=True)
+class CostReport:
+    """Both claims, measured."""
+
+    machine: records.Machine
+    rule: str
+    tree: str
+    lowering: dict[str, Lowering]
+    import_seconds: records.Spread
+    imports_sympy: bool
+    schema: str = SCHEMA
+
+    @property
+    def lowering_ratio(self) -> float:
+        """The ratio of optax's median to optgen's: at 1 or above, optgen costs no more."""
+        return self.lowering["optax"].total.median / self.lowering["optgen"].total.median
+
+    @property
+    def held(self) -> bool:
+        """Whether both claims held on this machine."""
+        quick = self.import_seconds.median < IMPORT_LIMIT
+        return self.lowering_ratio >= 1 and quick and not self.imports_sympy
+
+
+def compare(
+    rule: str = "adamw",
+    tree: str = "gpt2-small",
+    repeats: int = 5,
+    json_path: str | None = None,
+    console: Any = None,
+) -> int:
+    """Measures and prints both costs.
+
+    Args:
+      rule: a rule with an optax peer.
+      tree: a workload's name or a shape.
+      repeats: processes for each figure.
+      json_path: where to write the result.
+      console: a `rich.console.Console`; by default, standard output.
+
+    Returns:
+      The exit status: 0, or 1 where optgen took longer to lower than optax, or its import longer
+      than `IMPORT_LIMIT`, or imported SymPy.
+    """
+    workloads.tree(tree)  # a wrong name is reported here, and not by a child process
+    if cases.case(rule).make_optax is None:
+        raise UsageError(f"optax has no {rule!r} to compare with. Give a stock rule.")
+    if repeats < 1:
+        raise UsageError(f"repeats must be 1 or more, not {repeats}.")
+    result = _measure(rule, tree, repeats)
+    if json_path is not None:
+        records.write_atomically(json_path, records.to_json(result).encode())
+    show(result, console)
+    return 0 if result.held else 1
+
+
+def lower_once(library: str, rule: str, tree: str) -> dict[str, float]:
+    """Builds and lowers one step in this process, and returns the seconds of each phase."""
+    case, shapes = cases.case(rule), workloads.tree(tree)
+    ours = library == "optgen"
+    make = functools.partial(case.make_optgen, "xla") if ours else case.make_optax
+    assert make is not None
+    jax.jit(lambda x: x * 2 + 1).trace(1.0).lower()  # start JAX's own machinery
+    times = [time.perf_counter()]
+
+    def lap(value: Any) -> Any:
+        times.append(time.perf_counter())
+        return value
+
+    optimizer = lap(make())
+    state = lap(jax.eval_shape(optimizer.init, shapes))
+    traced = lap(jit_step(optimizer, "step", ours).trace(shapes, state, shapes))
+    lap(traced.lower())
+    phases = [after - before for before, after in itertools.pairwise(times)]
+    return dict(zip(("build", "init", "trace", "lower"), phases, strict=True))
+
+
+def show(result: CostReport, console: Any = None) -> None:
+    """Prints both tables' worth of figures."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = console or Console()
+    title = f"Building and lowering the step: {result.rule}, {result.tree}"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in ("", "build", "init", "trace", "lower", "total", "quartiles"):
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
+    for library, found in result.lowering.items():
+        parts = (found.build, found.init, found.trace, found.lower, found.total.median)
+        quartiles = " – ".join(map(report.duration, (found.total.lower, found.total.upper)))
+        table.add_row(library, *map(report.duration, parts), quartiles)
+    console.print(table)
+    verdict = "" if result.lowering_ratio >= 1 else ": optax wins"
+    console.print(f"optgen lowers {result.lowering_ratio:.2f}× as fast as optax{verdict}")
+    console.print(
+        f"import optgen adds {report.duration(result.import_seconds.median)} to import jax, optax "
+        f"(limit {report.duration(IMPORT_LIMIT)}), and imports "
+        f"{'SymPy: it should not' if result.imports_sympy else 'no SymPy'}"
+    )
+
+
+def _measure(rule: str, tree: str, repeats: int) -> CostReport:
+    samples: dict[str, list[dict[str, float]]] = {library: [] for library in LIBRARIES}
+    imports = []
+    for _ in range(repeats):
+        for library in LIBRARIES:
+            samples[library].append(_child("-m", _MODULE, "--child", library, rule, tree))
+        imports.append(_child("-c", _IMPORT))
+    return CostReport(
+        machine=machine.describe(),
+        rule=rule,
+        tree=tree,
+        lowering={library: _lowering(samples[library]) for library in LIBRARIES},
+        import_seconds=spread([sample["seconds"] for sample in imports]),
+        imports_sympy=any(sample["sympy"] for sample in imports),
+    )
+
+
+def _lowering(samples: Sequence[dict[str, float]]) -> Lowering:
+    phases = {name: statistics.median(s[name] for s in samples) for name in samples[0]}
+    return Lowering(**phases, total=spread([sum(s.values()) for s in samples]))
+
+
+def _child(*arguments: str) -> dict[str, Any]:
+    """Runs Python anew, and returns the JSON object that it prints last."""
+    process = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+    if process.returncode:
+        raise RuntimeError(f"a process of the benchmark failed:\n{process.stderr}")
+    found: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parses the command line of `python -m optgen_bench.costs`."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {_MODULE}", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--rule", default="adamw")
+    parser.add_argument("--tree", default="gpt2-small")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.child:
+        print(json.dumps(lower_once(*given.child)))
+        return 0
+    return compare(given.rule, given.tree, given.repeats, given.json)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except UsageError as error:
+        sys.exit(f"error: {error}")

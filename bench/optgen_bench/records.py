@@ -1,0 +1,235 @@
+"""What a benchmark run records, and its JSON form.
+
+The JSON document mirrors the dataclasses below field by field; times are in seconds, sizes in
+bytes, rates in bytes per second, and a dimensionless ratio has no unit. `Report` is the root:
+
+    {"schema": "optgen-bench/1", "date": "2026-01-31T12:00:00+00:00", "seconds": 10.0,
+     "machine": {"cpu": …, "cores": 2, "threads": 2, "versions": {"jax": …}, …},
+     "cases": [{"case": "adamw", "work": "4096x4096", "dtype": "float32", "parameters": …,
+                "floor_bytes_per_parameter": 28.0, "planned_bytes_per_parameter": 28.0,
+                "roof": {"method": "c", "bytes_per_second": …, …},
+                "measurements": [{"name": "optgen", "time": {"median": …, …}, …}],
+                "ratios": [{"ours": "optgen", "peer": "optax", "value": 1.6, …}], …}]}
+
+An optional field that could not be measured is null. A ratio is the peer's median over ours:
+above 1, optgen is faster.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+from optgen.errors import UsageError
+
+SCHEMA = "optgen-bench/1"
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """Where a run took place; `threads` is what every contestant was given."""
+
+    cpu: str
+    cores: int
+    threads: int
+    memory_bytes: int | None
+    system: str
+    python: str
+    platform: str  # JAX's backend: cpu, gpu or tpu
+    device: str
+    versions: dict[str, str]
+    environment: dict[str, str]  # the variables that change speed, where they are set
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """The quartiles of the samples, in seconds for each step; a sample may hold many steps."""
+
+    lower: float
+    median: float
+    upper: float
+    samples: int
+    steps_per_sample: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Costs:
+    """What came before the first step: seconds of each phase, and bytes held while stepping.
+
+    `peak_bytes` is XLA's own account of the compiled step: arguments, results and temporaries.
+    """
+
+    build: float | None = None
+    trace: float | None = None
+    lower: float | None = None
+    compile: float | None = None
+    peak_bytes: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Roof:
+    """The bandwidth of streaming with the step's mix of reads and writes, in the same run."""
+
+    method: str
+    reads: int
+    writes: int
+    stream_bytes: int
+    time: Spread
+    bytes_per_second: float
+    tried: dict[str, float]  # each method that could run, and its bytes/s when it was chosen
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """One contestant. Rate and share count the case's bytes, so they order rows as time does."""
+
+    name: str
+    protocol: str  # "step": parameters updated in place; "update": the optax protocol alone
+    ours: bool
+    time: Spread
+    bytes_per_second: float | None
+    roof_share: float | None
+    launches: int | None
+    costs: Costs
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratio:
+    """A peer's median over ours; `within_spread` where the interquartile ranges overlap."""
+
+    ours: str
+    peer: str
+    value: float
+    within_spread: bool
+
+    @property
+    def peer_wins(self) -> bool:
+        return self.value < 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One rule on one tree in one dtype: every contestant, interleaved."""
+
+    case: str
+    work: str
+    dtype: str
+    leaves: int
+    parameters: int
+    # Gradient, parameter and slots read once, the last two written once.
+    floor_bytes_per_parameter: float | None
+    planned_bytes_per_parameter: float | None  # what optgen's plan moves
+    roof: Roof | None
+    measurements: list[Measurement]
+    ratios: list[Ratio]
+    absent: dict[str, str]  # contestants that were asked for and could not run, with the reason
+    failures: list[str]  # what did not hold, such as parameters that differ from optax's
+
+    @property
+    def bytes_per_parameter(self) -> float | None:
+        """What rates are computed from: the plan's bytes, or the floor where there is no plan."""
+        planned = self.planned_bytes_per_parameter
+        return self.floor_bytes_per_parameter if planned is None else planned
+
+    @property
+    def roof_seconds(self) -> float | None:
+        """The time that the case's bytes need at the measured bandwidth."""
+        if self.roof is None or self.bytes_per_parameter is None:
+            return None
+        return self.bytes_per_parameter * self.parameters / self.roof.bytes_per_second
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """A whole run."""
+
+    date: str  # ISO 8601, UTC
+    seconds: float  # the time budget of each case
+    machine: Machine
+    cases: list[Case]
+    schema: str = SCHEMA
+
+
+def to_json(record: Any) -> str:
+    """Returns a record (a dataclass of this module, or of `costs`) as indented JSON."""
+    return json.dumps(dataclasses.asdict(record), indent=2, allow_nan=False) + "\n"
+
+
+def from_json(text: str) -> Report:
+    """Reads a report back; raises `UsageError` where it does not follow the schema."""
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"not a benchmark report: {error}. Give a file that --json wrote."
+        ) from error
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != SCHEMA:
+        raise UsageError(
+            f"the report follows schema {schema!r}, and this version reads {SCHEMA!r}. "
+            "Run the benchmark again."
+        )
+    report: Report = decode(Report, document, "report")
+    return report
+
+
+def decode(kind: Any, value: Any, where: str) -> Any:
+    """Builds a value of an annotated type from parsed JSON, checking every field on the way."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:  # only `T | None` occurs
+        return None if value is None else decode(arguments[0], value, where)
+    if dataclasses.is_dataclass(kind):
+        return _decode_fields(kind, value, where)
+    expected = origin or kind
+    if type(value) is not expected and not (expected is float and type(value) is int):
+        raise UsageError(f"{where}: expected {expected.__name__}, got {value!r}.")
+    if origin is list:
+        return [decode(arguments[0], v, f"{where}[{i}]") for i, v in enumerate(value)]
+    if origin is dict:
+        return {k: decode(arguments[1], v, f"{where}.{k}") for k, v in value.items()}
+    return float(value) if expected is float else value
+
+
+def _decode_fields(kind: Any, value: Any, where: str) -> Any:
+    hints = typing.get_type_hints(kind)
+    if not isinstance(value, dict) or set(value) != set(hints):
+        raise UsageError(f"{where}: expected an object with the fields {', '.join(hints)}.")
+    return kind(
+        **{name: decode(hint, value[name], f"{where}.{name}") for name, hint in hints.items()}
+    )
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raises `UsageError` where `write_atomically` could not write, before work is done in vain."""
+    folder = Path(path).absolute().parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        reason = "no permission" if folder.is_dir() else f"there is no directory {str(folder)!r}"
+        raise UsageError(
+            f"cannot write {str(path)!r}: {reason}. Give a path in a directory that you can write."
+        )
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Writes a whole file or nothing: a reader never sees a part of it.
+
+    Raises:
+      UsageError: where the directory does not exist or cannot be written.
+    """
+    target = Path(path)
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".optgen-") as folder:
+            partial = Path(folder) / "partial"
+            partial.write_bytes(data)
+            os.replace(partial, target)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(
+            f"cannot write {str(target)!r}: {reason}. "
+            "Give a path in a directory that you can write."
+        ) from error

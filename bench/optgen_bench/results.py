@@ -1,0 +1,143 @@
+"""From samples to records: rates, shares of the roof, and ratios."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from optgen_bench import records, workloads
+from optgen_bench.contestants import Contestant, Work
+from optgen_bench.records import Costs, Measurement, Ratio, Spread
+from optgen_bench.roof import Roof
+from optgen_bench.spread import overlap
+
+
+@dataclasses.dataclass(frozen=True)
+class Traffic:
+    """Bytes for each parameter that a step must read and write; `planned` where optgen says so."""
+
+    reads: float
+    writes: float
+    planned: float | None = None
+
+    @property
+    def floor(self) -> float:
+        return self.reads + self.writes
+
+    @property
+    def counted(self) -> float:
+        """The bytes that rates are computed from."""
+        return self.floor if self.planned is None else self.planned
+
+
+@dataclasses.dataclass(frozen=True)
+class Finished:
+    """A case that has been measured.
+
+    Attributes:
+      name: of the case.
+      work: the tree that was stepped over.
+      contestants: those that took part.
+      costs: of each, by name.
+      times: of each, and of the roof, by name.
+      traffic: None where nothing tells it.
+      roof: None where it was left out.
+    """
+
+    name: str
+    work: Work
+    contestants: Sequence[Contestant]
+    costs: dict[str, Costs]
+    times: dict[str, Spread]
+    traffic: Traffic | None
+    roof: Roof | None
+
+    def record(self, absent: dict[str, str], failures: list[str]) -> records.Case:
+        """Returns the case as the report holds it."""
+        measured = [self._measurement(contestant) for contestant in self.contestants]
+        return records.Case(
+            case=self.name,
+            work=self.work.name,
+            dtype=self.work.dtype,
+            leaves=workloads.leaves(self.work.tree),
+            parameters=self.work.size,
+            floor_bytes_per_parameter=self.traffic.floor if self.traffic else None,
+            planned_bytes_per_parameter=self.traffic.planned if self.traffic else None,
+            roof=self._roof(),
+            measurements=measured,
+            ratios=ratios(measured),
+            absent=absent,
+            failures=failures,
+        )
+
+    def _measurement(self, contestant: Contestant) -> Measurement:
+        time, roof = self.times[contestant.name], self._roof()
+        rate = self.traffic.counted * self.work.size / time.median if self.traffic else None
+        return Measurement(
+            name=contestant.name,
+            protocol=contestant.protocol,
+            ours=contestant.ours,
+            time=time,
+            bytes_per_second=rate,
+            roof_share=rate / roof.bytes_per_second if rate is not None and roof else None,
+            launches=contestant.launches(self.work),
+            costs=self.costs[contestant.name],
+        )
+
+    def _roof(self) -> records.Roof | None:
+        if self.roof is None:
+            return None
+        time = self.times[self.roof.name]
+        return records.Roof(
+            method=self.roof.method,
+            reads=self.roof.reads,
+            writes=self.roof.writes,
+            stream_bytes=self.roof.stream_bytes,
+            time=time,
+            bytes_per_second=self.roof.bytes_per_step / time.median,
+            tried=self.roof.tried,
+        )
+
+
+def traffic(contestants: Sequence[Contestant], work: Work) -> Traffic | None:
+    """Counts the bytes of a step.
+
+    The floor reads gradient, parameter and state once and writes the last two; the state is that
+    of the first contestant which tells its shapes. The plan is optgen's own account.
+    """
+    for contestant in contestants:
+        state = contestant.state(work)
+        if state is not None and work.size:
+            slots = workloads.tree_bytes(state) / work.size
+            parameter = workloads.tree_bytes(work.tree) / work.size
+            planned = contestant.planned_bytes(work)
+            return Traffic(2 * parameter + slots, parameter + slots, planned)
+    return None
+
+
+def ratios(measured: Sequence[Measurement]) -> list[Ratio]:
+    """Returns each peer's median over each of ours, within a protocol."""
+    pairs = [
+        (ours, peer)
+        for ours in measured
+        for peer in measured
+        if ours.ours and not peer.ours and ours.protocol == peer.protocol
+    ]
+    return [
+        Ratio(
+            ours=ours.name,
+            peer=peer.name,
+            value=peer.time.median / ours.time.median,
+            within_spread=overlap(peer.time, ours.time),
+        )
+        for ours, peer in pairs
+    ]
+
+
+def widest(work: Work) -> int:
+    """Returns the bytes of an element of the widest leaf."""
+    leaves: list[Any] = jax.tree.leaves(work.tree)
+    return max((leaf.dtype.itemsize for leaf in leaves), default=4)

@@ -1,0 +1,107 @@
+"""One case from contestants to a record: prepare, check, measure, compare."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from optgen.errors import UsageError
+from optgen_bench import machine, records, workloads
+from optgen_bench.agreement import disagreements
+from optgen_bench.contestants import Contestant, Work
+from optgen_bench.records import Costs
+from optgen_bench.results import Finished, Traffic, traffic, widest
+from optgen_bench.roof import Roof, mix
+from optgen_bench.rounds import Clock, measure, rest, sample
+
+Notify = Callable[[str], None]
+_MOST_OF_MEMORY = 0.9
+
+
+def run(
+    name: str,
+    work: Work,
+    contestants: Sequence[Contestant],
+    absent: dict[str, str] | None = None,
+    seconds: float = 10.0,
+    make_roof: Callable[[int, int], Roof] | None = Roof,
+    clock: Clock = time.perf_counter,
+    pause: Callable[[], None] = rest,
+    notify: Notify = lambda message: None,
+) -> records.Case:
+    """Prepares and times the contestants of one case, interleaved with the roof.
+
+    Args:
+      name: of the case.
+      work: the tree to step over.
+      contestants: optgen's first; a peer that cannot be prepared is recorded as absent.
+      absent: contestants that are known to be missing, with the reason.
+      seconds: the time budget of the measurement itself.
+      make_roof: makes the roof for a number of (reads, writes), or None to leave it out.
+      clock: returns seconds.
+      pause: is called before each sample.
+      notify: is told what happens.
+
+    Raises:
+      UsageError: where the trees do not fit into memory.
+    """
+    check_memory(work, contestants)
+    missing = dict(absent or {})
+    roof: Roof | None = None
+    try:
+        costs = _prepare(contestants, work, missing, notify)
+        present = [c for c in contestants if c.name in costs]
+        failures = disagreements(present, work)
+        bytes_moved = traffic(present, work)
+        roof = _prepare_roof(make_roof, bytes_moved, work)
+        players = [*present, *([roof] if roof else [])]
+        notify(f"{name} on {work.name}: measuring {', '.join(c.name for c in players)}")
+        times = measure(players, seconds, clock, pause)
+        finished = Finished(name, work, present, costs, times, bytes_moved, roof)
+        return finished.record(missing, failures)
+    finally:
+        for player in [*contestants, *([roof] if roof else [])]:
+            player.release()
+
+
+def check_memory(work: Work, contestants: Sequence[Contestant]) -> None:
+    """Raises `UsageError` where parameters, gradients and states together would not fit."""
+    available = machine.available_memory()
+    gradients = workloads.tree_bytes(work.tree)
+    needed = gradients + sum(c.memory(work) for c in contestants)
+    if available is not None and needed > _MOST_OF_MEMORY * available:
+        raise UsageError(
+            f"{work.name} in {work.dtype} needs about {needed / 1e9:.1f} GB for "
+            f"{len(contestants)} contestants, and {available / 1e9:.1f} GB are free. "
+            "Choose a smaller tree or dtype, or fewer peers."
+        )
+
+
+def _prepare(
+    contestants: Sequence[Contestant], work: Work, absent: dict[str, str], notify: Notify
+) -> dict[str, Costs]:
+    """Prepares all, takes one step of each, and returns the costs of those that can take part."""
+    costs = {}
+    for contestant in contestants:
+        notify(f"{work.name}: preparing {contestant.name}")
+        try:
+            found = contestant.prepare(work)
+            sample(contestant, 1)
+        except Exception as error:  # a peer may fail in its own ways; its absence is reported
+            if contestant.ours:
+                raise
+            absent[contestant.name] = f"{type(error).__name__}: {error}".partition("\n")[0]
+            contestant.release()
+        else:
+            costs[contestant.name] = found
+    return costs
+
+
+def _prepare_roof(
+    make_roof: Callable[[int, int], Roof] | None, moved: Traffic | None, work: Work
+) -> Roof | None:
+    if make_roof is None or moved is None:
+        return None
+    roof = make_roof(*mix(moved.reads, moved.writes, widest(work)))
+    roof.prepare(work)
+    return roof

@@ -1,0 +1,34 @@
+"""Medians, quartiles, and how sure a median is."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from optgen_bench.records import Spread
+
+
+def spread(samples: Sequence[float], steps_per_sample: int = 1) -> Spread:
+    """Returns the quartiles of samples in seconds for each step."""
+    if len(samples) == 1:
+        lower = median = upper = samples[0]
+    else:
+        lower, median, upper = statistics.quantiles(samples, n=4, method="inclusive")
+    return Spread(lower, median, upper, len(samples), steps_per_sample)
+
+
+def uncertainty(samples: Sequence[float]) -> float:
+    """Returns the relative standard error of the median, as if the samples were normal.
+
+    That is 1.2533 σ / √n, with σ taken from the interquartile range, which is 1.349 σ; infinite
+    below four samples.
+    """
+    if len(samples) < 4:
+        return float("inf")
+    found = spread(samples)
+    return 0.929 * (found.upper - found.lower) / found.median / len(samples) ** 0.5
+
+
+def overlap(a: Spread, b: Spread) -> bool:
+    """Returns whether the interquartile ranges overlap."""
+    return a.lower <= b.upper and b.lower <= a.upper

@@ -1,0 +1,1 @@
+"""The stock optimizers as optgen emits them, one package for each rule."""

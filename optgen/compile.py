@@ -1,0 +1,199 @@
+"""The one recipe: trace, passes, plan, emit, load.
+
+    rule ──trace──▶ math program ──passes──▶ hoisted programs ──emit──▶ source ──load──▶ unit
+
+``compile_tree`` does all of it for the leaves of a tree; each distinct leaf signature is traced
+once, each distinct program lowered once, whatever the values of run-time hyperparameters.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from optgen import config
+from optgen.dsl.rule import Composition
+from optgen.dsl.tracing import Traced, slot_names, trace
+from optgen.emit import xla
+from optgen.emit.lowered import Lowered, LoweredVariant
+from optgen.emit.naming import variant_names
+from optgen.errors import TargetError
+from optgen.ir.program import Program
+from optgen.ir.text import text
+from optgen.passes import driver
+from optgen.passes.hoist import Hoisted, hoist
+from optgen.runtime.leaf import LeafSpec
+from optgen.runtime.load import load_unit
+from optgen.runtime.unit import Guard, Slot, Unit
+
+EMITTERS = {"xla": xla.emit}
+"""What prints each target that this version can compile for."""
+
+_lock = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A tree's optimizer.
+
+    Attributes:
+      lowered: its programs.
+      source: what was emitted.
+      unit: what was loaded from it.
+      variants: which variant serves each leaf signature.
+    """
+
+    lowered: Lowered
+    source: str
+    unit: Unit
+    variants: Mapping[LeafSpec, int]
+
+
+def compile_tree(composition: Composition, specs: Sequence[LeafSpec], target: str) -> Compiled:
+    """Compiles a composition for leaves of these signatures.
+
+    Raises:
+      RuleError: for what is wrong with a rule, at its line.
+      TargetError: for a target that was asked for by name and cannot serve.
+    """
+    with _lock:  # one compilation for many threads that begin with the same tree
+        return _compile(composition, tuple(dict.fromkeys(specs)), resolve_target(target))
+
+
+def resolve_target(target: str) -> str:
+    """The target whose emitter serves; ``auto`` is ``xla`` where there is no kernel target.
+
+    Raises:
+      TargetError: for one that was asked for by name and that this version cannot emit.
+    """
+    if target == "auto":
+        return "xla"
+    if target not in EMITTERS:
+        raise TargetError(
+            f"target {target!r} is not in this version of optgen: ask for one of "
+            f"{', '.join(EMITTERS)}, or leave target='auto'"
+        )
+    return target
+
+
+@functools.lru_cache(maxsize=1024)
+def _compile(composition: Composition, specs: tuple[LeafSpec, ...], target: str) -> Compiled:
+    lowered, variants = lower(composition, specs)
+    source, unit = _load(_Key(lowered, target))
+    return Compiled(lowered, source, unit, variants)
+
+
+def trace_tree(composition: Composition, specs: Sequence[LeafSpec]) -> dict[LeafSpec, Traced]:
+    """Traces a composition for each distinct signature; slots get their final names."""
+    traced = {spec: trace(composition, spec) for spec in dict.fromkeys(specs)}
+    names = slot_names(list(traced.values()))
+    renamed = {one: one.renamed(names) for one in dict.fromkeys(traced.values())}
+    return {spec: renamed[one] for spec, one in traced.items()}
+
+
+def optimize(program: Program) -> Program:
+    """Runs the default passes, printing after those that the environment names."""
+    return driver.run(program, print_after=config.PRINT_AFTER.get())
+
+
+def lower(
+    composition: Composition, specs: Sequence[LeafSpec]
+) -> tuple[Lowered, dict[LeafSpec, int]]:
+    """The programs of a tree's distinct leaves, cut; and which of them serves each signature."""
+    traced = trace_tree(composition, specs)
+    programs = {one: (optimize(one.update), optimize(one.init)) for one in traced.values()}
+    groups: dict[tuple[object, ...], list[LeafSpec]] = {}
+    for spec, one in traced.items():
+        groups.setdefault((*programs[one], one.slots), []).append(spec)
+    members = [[(spec, traced[spec]) for spec in group] for group in groups.values()]
+    chosen = [programs[group[0][1]] for group in members]
+    slots = [_slots(group[0][1]) for group in members]
+    tree_slots = dict.fromkeys(
+        slot.key for group in members for slot in group[0][1].slots if slot.axes is None
+    )
+    reserved = {name for kept in slots for name in kept} | set(tree_slots)
+    guards = [_guards(group) for group in members]
+    variants = tuple(
+        LoweredVariant(name, guard, kept, update)
+        for name, guard, kept, (update, _) in zip(
+            variant_names(guards), guards, slots, chosen, strict=True
+        )
+    )
+    lowered = Lowered(
+        name=composition.name,
+        doc=_documentation(composition),
+        hyperparameters=composition.scalars,
+        settings=_settings(composition),
+        variants=variants,
+        update=_hoist([update for update, _ in chosen], reserved),
+        init=_hoist([init for _, init in chosen], reserved),
+        tree_slots=tuple(tree_slots),
+        masks=sum(len(part.masks) for part in composition.parts),
+    )
+    where = {spec: i for i, group in enumerate(members) for spec, _ in group}
+    return lowered, where
+
+
+def _hoist(programs: Sequence[Program], reserved: set[str]) -> Hoisted:
+    hoisted = hoist(programs, reserved)
+    if set(config.PRINT_AFTER.get()) & {"all", "hoist"}:
+        partials = [p for phases in hoisted.partials for p in phases]
+        for program in (hoisted.constants, *hoisted.scalars, *partials, *hoisted.leaves):
+            driver.print_program("hoist", program)
+    return hoisted
+
+
+def _slots(traced: Traced) -> dict[str, Slot]:
+    return {
+        slot.key: Slot(slot.dtype, slot.axes, slot.constant)
+        for slot in traced.slots
+        if slot.axes is not None
+    }
+
+
+def _guards(group: Sequence[tuple[LeafSpec, Traced]]) -> tuple[Guard, ...]:
+    return tuple(dict.fromkeys(Guard(traced.facts, spec.masks) for spec, traced in group))
+
+
+def _settings(composition: Composition) -> dict[str, object]:
+    if len(composition.parts) == 1:
+        return dict(composition.parts[0].fixed)
+    return {f"{p.rule.name}.{name}": value for p in composition.parts for name, value in p.fixed}
+
+
+def _documentation(composition: Composition) -> str:
+    docs = [(part.rule.__doc__ or part.rule.name).strip() for part in composition.parts]
+    if len(docs) == 1:
+        return docs[0]
+    firsts = [doc.splitlines()[0].rstrip(".") for doc in docs]
+    return f"{composition.name}.\n\n" + "; then ".join(firsts) + "."
+
+
+@dataclass(frozen=True)
+class _Key:
+    """Programs that print alike share a unit, and with it all that JAX has compiled."""
+
+    lowered: Lowered
+    target: str
+
+    def _identity(self) -> tuple[object, ...]:
+        low = self.lowered
+        variants = tuple((v.guards, tuple(v.slots.items()), v.math) for v in low.variants)
+        return self.target, low.name, low.hyperparameters, variants, low.update.leaves, low.init.leaves
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self._identity() == other._identity()
+
+
+@functools.lru_cache(maxsize=1024)
+def _load(key: _Key) -> tuple[str, Unit]:
+    source = EMITTERS[key.target](key.lowered)
+    return source, load_unit(key.lowered.name, source)
+
+
+__all__ = ["Compiled", "compile_tree", "lower", "optimize", "resolve_target", "text", "trace_tree"]

@@ -1,0 +1,45 @@
+"""Every environment variable that optgen reads, typed and documented, in one table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An environment variable.
+
+    Attributes:
+      name: of the variable.
+      about: what it does.
+      default: its value where it is not set.
+      parse: makes the value of the variable's text.
+    """
+
+    name: str
+    about: str
+    default: Any
+    parse: Callable[[str], Any]
+
+    def get(self) -> Any:
+        """The value in this environment, read anew each time."""
+        text = os.environ.get(self.name)
+        return self.default if text is None or text == "" else self.parse(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+PRINT_AFTER = Setting(
+    "OPTGEN_PRINT_AFTER",
+    "Passes, separated by commas, after which programs are printed on standard error; or 'all'.",
+    (),
+    _names,
+)
+
+SETTINGS: tuple[Setting, ...] = (PRINT_AFTER,)
+"""All of them, as ``optgen doctor`` lists them."""

@@ -1,0 +1,185 @@
+"""The functions of the DSL: elementwise, and reductions over a leaf and over the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from optgen.dsl.dtypes import storage_dtype
+from optgen.dsl.expr import Expr, Shape, apply, lift
+from optgen.dsl.location import caller
+from optgen.dsl.trace import Trace, current
+from optgen.errors import RuleError
+from optgen.ir.build import cast as cast_node
+from optgen.ir.node import node
+from optgen.ir.types import LEAF, REAL, REAL_SCALAR, Axes
+from optgen.runtime.leaf import factored_axes as _factored_axes
+
+Axis = int | Sequence[int] | None
+
+
+def _function(op: str, arguments: str, what: str) -> Callable[..., Expr]:
+    count = len(arguments.split(", "))
+
+    def function(*args: Any) -> Expr:
+        if len(args) != count:
+            raise RuleError(f"dsl.{op} takes ({arguments}), not {len(args)} arguments")
+        return apply(op, *args)
+
+    function.__name__ = function.__qualname__ = op
+    function.__doc__ = f"{what}, element by element; takes symbols and numbers ({arguments})."
+    return function
+
+
+sqrt = _function("sqrt", "x", "The square root")
+rsqrt = _function("rsqrt", "x", "One over the square root")
+cbrt = _function("cbrt", "x", "The cube root")
+exp = _function("exp", "x", "The exponential")
+log = _function("log", "x", "The natural logarithm")
+log1p = _function("log1p", "x", "log(1 + x), exact near 0")
+expm1 = _function("expm1", "x", "exp(x) - 1, exact near 0")
+tanh = _function("tanh", "x", "The hyperbolic tangent")
+sin = _function("sin", "x", "The sine")
+cos = _function("cos", "x", "The cosine")
+atan2 = _function("atan2", "y, x", "The angle of the point (x, y), in radians")
+abs = _function("abs", "x", "The absolute value")
+sign = _function("sign", "x", "-1, 0 or 1; NaN for NaN")
+maximum = _function("maximum", "a, b", "The larger, NaN if either is")
+minimum = _function("minimum", "a, b", "The smaller, NaN if either is")
+isfinite = _function("isfinite", "x", "Whether it is neither infinite nor NaN")
+floor = _function("floor", "x", "The largest whole number that is not larger")
+round = _function("round", "x", "The nearest whole number, halves to even")
+where = _function("where", "condition, a, b", "a where the condition holds, b elsewhere")
+
+
+def square(x: Any) -> Expr:
+    """``x * x``."""
+    return apply("mul", x, x)
+
+
+def clip(x: Any, low: Any, high: Any) -> Expr:
+    """``x``, but at least ``low`` and at most ``high``."""
+    return apply("minimum", apply("maximum", x, low), high)
+
+
+def constant(x: Any) -> Expr:
+    """A number as a symbol."""
+    return lift(current("dsl.constant"), x)
+
+
+def step() -> Expr:
+    """The number of this update as a scalar: 1.0 on the first one."""
+    trace = current("dsl.step")
+    return Expr(trace, node("step", REAL_SCALAR))
+
+
+def cast(x: Any, dtype: Any) -> Expr:
+    """Rounds to a storage dtype, and goes on computing at full precision with what is left."""
+    trace = current("dsl.cast")
+    value = cast_node(lift(trace, x).node, REAL)
+    return Expr(trace, cast_node(cast_node(value, storage_dtype(dtype)), REAL))
+
+
+def _axes(trace: Trace, axis: Axis) -> Axes:
+    if axis is None:
+        return LEAF
+    rank = int(trace.ask("ndim"))
+    given = (axis,) if isinstance(axis, int) else tuple(axis)
+    if any(isinstance(a, bool) or not isinstance(a, int) for a in given):
+        raise RuleError(f"axis takes an int or a tuple of ints, not {axis!r}")
+    if wrong := [a for a in given if not -rank <= a < rank]:
+        raise RuleError(
+            f"axis {wrong[0]} does not exist: this leaf has {rank} axes (branch on p.ndim)"
+        )
+    axes = tuple(sorted({a % rank for a in given}))
+    if len(axes) != len(given):
+        raise RuleError(f"axis {axis!r} names an axis twice")
+    return axes
+
+
+def _reduce(op: str, x: Any, axis: Axis) -> Expr:
+    trace = current(f"dsl.{op}")
+    return Expr(trace, trace.build.reduce(op, lift(trace, x).node, _axes(trace, axis)))
+
+
+def sum(x: Any, axis: Axis = None) -> Expr:
+    """The sum over the axes of a leaf (all of them by default), which are kept with extent 1."""
+    return _reduce("sum", x, axis)
+
+
+def max(x: Any, axis: Axis = None) -> Expr:
+    """The largest value over the axes of a leaf, which are kept with extent 1."""
+    return _reduce("max", x, axis)
+
+
+def min(x: Any, axis: Axis = None) -> Expr:
+    """The smallest value over the axes of a leaf, which are kept with extent 1."""
+    return _reduce("min", x, axis)
+
+
+def mean(x: Any, axis: Axis = None) -> Expr:
+    """The mean over the axes of a leaf, which are kept with extent 1."""
+    total = sum(x, axis)
+    reduced = total.node
+    if reduced.op != "sum" or reduced is cast_node(lift(total.trace, x).node, REAL):
+        return total  # the value is the same all along these axes
+    return total / Expr(total.trace, total.trace.build.extent(reduced.attr))
+
+
+def any(x: Any, axis: Axis = None) -> Expr:
+    """Whether it holds anywhere along the axes of a leaf, which are kept with extent 1."""
+    trace = current("dsl.any")
+    truth = trace.build.truth(lift(trace, x).node)
+    return _reduce("max", Expr(trace, truth), axis) > 0.0
+
+
+def norm(x: Any, axis: Axis = None) -> Expr:
+    """The Euclidean norm over the axes of a leaf, which are kept with extent 1."""
+    return sqrt(sum(square(x), axis))
+
+
+def rms(x: Any, axis: Axis = None) -> Expr:
+    """The root of the mean square over the axes of a leaf, which are kept with extent 1."""
+    return sqrt(mean(square(x), axis))
+
+
+def _tree(op: str, what: str, x: Expr) -> Expr:
+    key = x.trace.unique_key(what, caller())
+    return Expr(x.trace, node(op, REAL_SCALAR, (x.node,), key))
+
+
+def tree_sum(x: Any) -> Expr:
+    """The sum over all elements of all leaves, as a scalar for the whole tree."""
+    return _tree("tree_sum", "tree_sum", sum(x))
+
+
+def tree_max(x: Any) -> Expr:
+    """The largest element of all leaves, as a scalar for the whole tree."""
+    return _tree("tree_max", "tree_max", max(x))
+
+
+def tree_any(x: Any) -> Expr:
+    """Whether it holds for any element of any leaf, as a scalar for the whole tree."""
+    trace = current("dsl.tree_any")
+    truth = trace.build.truth(lift(trace, x).node)
+    return _tree("tree_max", "tree_any", _reduce("max", Expr(trace, truth), None)) > 0.0
+
+
+def global_norm(x: Any) -> Expr:
+    """The Euclidean norm of all leaves together, as a scalar for the whole tree."""
+    return sqrt(_tree("tree_sum", "global_norm", sum(square(x))))
+
+
+def factored_axes(shape: Any, min_dim: int) -> tuple[int, int] | None:
+    """(Second largest axis, largest axis) of a leaf, as optax's Adafactor factors them.
+
+    Args:
+      shape: the shape of ``p`` or ``g``, or a tuple of ints.
+      min_dim: the length that the second largest axis must have.
+
+    Returns:
+      None for leaves with fewer than two axes, or whose second largest is shorter.
+    """
+    if isinstance(shape, Shape):
+        return shape.factored_axes(int(min_dim))
+    return _factored_axes(tuple(shape), int(min_dim))

@@ -1,0 +1,1 @@
+"""Printers: a file for each target, over one shared printer of expressions."""

@@ -1,0 +1,37 @@
+"""What the functions of each variant are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from optgen.runtime.unit import Guard
+
+
+def variant_names(guards: Sequence[tuple[Guard, ...]]) -> list[str]:
+    """A name for each variant that says what tells it apart; ``leaf`` where there is one."""
+    if len(guards) == 1:
+        return ["leaf"]
+    names: list[str] = []
+    for guard in guards:
+        name = base = _describe(guard[0])
+        count = 1
+        while name in names:
+            count += 1
+            name = f"{base}_{count}"
+        names.append(name)
+    return names
+
+
+def _describe(guard: Guard) -> str:
+    for question, _, value in guard.facts:
+        if question == "factored_axes":
+            return "whole" if value is None else f"factored_{value[0]}_{value[1]}"
+    words = [f"{question}_{_word(value)}" for question, _, value in guard.facts[:2]]
+    if guard.masks and any(mask is not None for mask in guard.masks):
+        words.append("_".join("unmasked" if m is not False else "masked" for m in guard.masks))
+    return "_".join(words) or "leaf"
+
+
+def _word(value: object) -> str:
+    inside = "_".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return "".join(c if c.isalnum() else "_" for c in inside)

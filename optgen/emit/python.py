@@ -1,0 +1,226 @@
+"""Python source: the printers of ``jnp`` code, and the layout that a formatter would leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from optgen.emit.printer import ATOM, Printer, Text
+from optgen.ir.node import Node
+from optgen.ir.types import BOOL, LEAF, PARAM, REAL, SCALAR, Axes, join
+
+WIDTH = 100
+
+_JNP = {"atan2": "arctan2"}
+_RESERVED = ("jnp", "lax", "scalar", "along", "round_to", "param", "grad")
+
+
+class Jnp(Printer):
+    """Expressions of ``jax.numpy`` over the arrays of a leaf, in the leaf's precision."""
+
+    def __init__(self, program: Any, array: str, reserved: Iterable[str] = ()) -> None:
+        self.array = array  # an array that is there and varies along every axis
+        super().__init__(program, (*_RESERVED, *reserved))
+
+    def call(self, op: str, args: list[str]) -> str:
+        """The function of ``jnp`` with the operation's name."""
+        if op == "rsqrt":
+            return f"lax.rsqrt({args[0]})"
+        return f"jnp.{_JNP.get(op, op)}({', '.join(args)})"
+
+    def reduction(self, n: Node) -> Text:
+        """A sum, maximum or minimum; reduced axes are kept unless all are reduced."""
+        return self._reduce(n.op, n, self.filled(n.args[0])), ATOM
+
+    def _reduce(self, function: str, n: Node, argument: str) -> str:
+        options = ""
+        if n.type.axes != SCALAR:
+            options = f", axis={_axis(n.attr)}, keepdims=True"
+        if function in ("max", "min"):  # what there is none of is left out, not an error
+            options += f", initial={'-' if function == 'max' else ''}jnp.inf"
+        return f"jnp.{function}({argument}{options})"
+
+    def spell(self, n: Node, parts: list[Text]) -> Text:
+        """As ``Printer``; a sum over a count is a mean."""
+        if n.op == "div" and _is_mean(n):
+            return self._mean(n), ATOM
+        return super().spell(n, parts)
+
+    def operation(self, n: Node) -> Text:
+        """As ``Printer``; a sum over a count is a mean, whose count is not read."""
+        if n.op == "div" and _is_mean(n):
+            return self._mean(n), ATOM
+        return super().operation(n)
+
+    def _mean(self, n: Node) -> str:
+        total = self.visible(n.args[0])
+        return self._reduce("mean", total, self.filled(total.args[0]))
+
+    def extent(self, n: Node) -> Text:
+        """How many elements there are, as Python knows them."""
+        array = self.read(self.array)
+        if n.attr == LEAF:
+            return f"max({array}.size, 1)", ATOM
+        return f"max({' * '.join(f'{array}.shape[{a}]' for a in n.attr)}, 1)", ATOM
+
+    def cast_is_silent(self, n: Node) -> bool:
+        """Loads are widened and stores rounded by the runtime; broadcasting is jnp's own."""
+        (arg,) = n.args
+        if n.op == "broadcast" or n.type.dtype != REAL:
+            return True
+        return arg.op == "load"
+
+    def cast(self, n: Node) -> Text:
+        """A boolean as 0 or 1, or a rounding inside the rule."""
+        (arg,) = n.args
+        if arg.type.dtype == BOOL:
+            return f"jnp.where({self.text(arg)[0]}, 1.0, 0.0)", ATOM
+        dtype = arg.type.dtype
+        spelled = self.read(dtype) if dtype in (PARAM, "grad") else f"jnp.{dtype}"
+        return f"round_to({self.text(arg.args[0])[0]}, {spelled})", ATOM
+
+    def filled(self, n: Node) -> str:
+        """The value with every element there, where jnp's broadcasting would not make them."""
+        value = self.visible(n)
+        axes = self._axes(value)
+        text = self.text(value)[0]
+        if axes == n.type.axes:
+            return text
+        array = self.read(self.array)
+        whole = n.type.axes == LEAF
+        if value.op == "const" and whole:
+            return (
+                f"jnp.zeros_like({array})" if value.attr == 0 else f"jnp.full_like({array}, {text})"
+            )
+        shape = f"{array}.shape" if whole else self._shape(array, n.type.axes)
+        if value.op == "const":
+            return f"jnp.full({shape}, {text}, {array}.dtype)"
+        return f"jnp.broadcast_to({text}, {shape})"
+
+    def _shape(self, array: str, axes: Axes) -> str:
+        return f"along({array}.shape, {', '.join(map(str, axes))})"
+
+    def _axes(self, n: Node) -> Axes:
+        """The axes that the printed value really has, once broadcasts are left to jnp."""
+        if n.op in ("load", "sum", "max", "min"):
+            return n.type.axes
+        axes: Axes = SCALAR
+        for arg in n.args:
+            axes = join(axes, self._axes(self.visible(arg)), self.program.rank or 0)
+        return axes
+
+
+class Scalars(Printer):
+    """Scalar arithmetic inside the compiled step, in ``jnp``."""
+
+    def __init__(self, program: Any) -> None:
+        super().__init__(program, _RESERVED)
+
+    def call(self, op: str, args: list[str]) -> str:
+        """The function of ``jnp`` with the operation's name."""
+        return (
+            f"lax.rsqrt({args[0]})"
+            if op == "rsqrt"
+            else (f"jnp.{_JNP.get(op, op)}({', '.join(args)})")
+        )
+
+    def cast_is_silent(self, n: Node) -> bool:
+        """Only booleans and roundings are cast among scalars."""
+        return n.op == "broadcast" or n.type.dtype != REAL
+
+    def cast(self, n: Node) -> Text:
+        """A boolean as 0 or 1, or a rounding inside the rule."""
+        (arg,) = n.args
+        if arg.type.dtype == BOOL:
+            return self.call("where", [self.text(arg)[0], "1.0", "0.0"]), ATOM
+        return f"round_to({self.text(arg.args[0])[0]}, jnp.{arg.type.dtype})", ATOM
+
+
+class Constants(Scalars):
+    """Scalar arithmetic that stays in Python's doubles where it is given Python numbers."""
+
+    infix = {k: v for k, v in Printer.infix.items() if k not in ("div", "pow", "and", "or")}
+    prefix = {"neg": Printer.prefix["neg"]}
+    _names = {
+        "div": "divide",
+        "pow": "power",
+        "and": "logical_and",
+        "or": "logical_or",
+        "not": "logical_not",
+    }
+
+    def call(self, op: str, args: list[str]) -> str:
+        """The function of ``optgen.runtime.scalar`` for the operation."""
+        if op == "abs":
+            return f"abs({args[0]})"
+        return f"scalar.{self._names.get(op, op)}({', '.join(args)})"
+
+
+def _is_mean(n: Node) -> bool:
+    total, count = n.args
+    while total.op == "broadcast":
+        total = total.args[0]
+    while count.op == "broadcast":
+        count = count.args[0]
+    return total.op == "sum" and count.op == "extent" and count.attr == total.attr
+
+
+def _axis(axes: Axes) -> str:
+    if axes == LEAF:
+        raise AssertionError("a reduction of the whole leaf names no axis")
+    return str(axes[0]) if len(axes) == 1 else repr(tuple(axes))
+
+
+def literal(value: Any) -> str:
+    """A Python literal with the quotes that formatters leave."""
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, tuple):
+        inside = ", ".join(literal(v) for v in value)
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
+    return repr(value)
+
+
+class Doc(NamedTuple):
+    """A bracketed list: what opens it, its items, what closes it."""
+
+    head: str
+    items: Sequence[str | Doc]
+    tail: str
+
+
+def render(doc: str | Doc, indent: str = "", after: int = 0) -> str:
+    """The text of a list: on one line where it fits, else one item a line, as Ruff leaves it.
+
+    Args:
+      doc: what to print.
+      indent: what stands before its first line.
+      after: how many characters follow its last.
+    """
+    if isinstance(doc, str):
+        return doc
+    line = flat(doc)
+    if len(indent) + len(line) + after <= WIDTH:
+        return line
+    inner = indent + "    "
+    items = "".join(f"{inner}{render(item, inner, 1)},\n" for item in doc.items)
+    return f"{doc.head}\n{items}{indent}{doc.tail.lstrip(',')}"
+
+
+def flat(doc: str | Doc) -> str:
+    """The text of a list on one line."""
+    if isinstance(doc, str):
+        return doc
+    return f"{doc.head}{', '.join(flat(item) for item in doc.items)}{doc.tail}"
+
+
+def document(value: Any, head: str = "") -> str | Doc:
+    """A literal as a list that can be broken over lines; ``head`` stands before it."""
+    if isinstance(value, tuple) and value:
+        tail = ",)" if len(value) == 1 else ")"
+        return Doc(f"{head}(", [document(v) for v in value], tail)
+    if isinstance(value, dict) and value:
+        return Doc(f"{head}{{", [document(v, f"{literal(k)}: ") for k, v in value.items()], "}")
+    return value if isinstance(value, Doc) else head + literal(value)

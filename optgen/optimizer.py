@@ -1,0 +1,105 @@
+"""The optimizer that a rule makes: an optax transformation that can explain itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+
+from optgen.compile import Compiled, compile_tree, resolve_target, trace_tree
+from optgen.dsl.rule import Instance, set_optimizer_factory
+from optgen.errors import TargetError
+from optgen.ir.program import Program
+from optgen.runtime import driver
+from optgen.runtime.leaf import LeafSpec
+from optgen.runtime.transformation import Face, Transformation
+from optgen.runtime.unit import Unit
+
+if TYPE_CHECKING:
+    from optgen.explain import Explanation
+
+
+class Optimizer(Transformation):
+    """An optimizer: what a rule returns when it is given its hyperparameters.
+
+    An ``optax.GradientTransformationExtraArgs`` with ``init(params)`` and
+    ``update(grads, state, params)``; besides, ``step(grads, state, params)`` updates the
+    parameters in one pass.
+
+    Attributes:
+      instance: the rules and their hyperparameters.
+    """
+
+    instance: Instance
+
+    def __new__(cls, instance: Instance) -> Optimizer:
+        """Makes an optimizer; nothing is traced or compiled before it meets a tree."""
+        resolve_target(instance.target)
+
+        def resolve(specs: tuple[LeafSpec, ...]) -> tuple[Unit, tuple[int, ...]]:
+            compiled = compile_tree(instance.composition, specs, instance.target)
+            return compiled.unit, tuple(compiled.variants[spec] for spec in specs)
+
+        names = [name for part in instance.composition.parts for name in part.masks]
+        masks = list(zip(names, instance.masks, strict=True))
+        self = super().__new__(cls, Face(instance.name, instance.scalars, masks, resolve))
+        self.instance = instance
+        return self
+
+    def compiled(self, params: Any, target: str | None = None) -> Compiled:
+        """All that was made for a tree of parameters (arrays, or ``jax.ShapeDtypeStruct``)."""
+        specs = self.face.specs(params)
+        return compile_tree(self.instance.composition, specs, target or self.instance.target)
+
+    def programs(self, params: Any) -> list[Program]:
+        """The math program of each leaf, in the order of ``jax.tree.leaves``, before any pass."""
+        specs = self.face.specs(params)
+        traced = trace_tree(self.instance.composition, specs)
+        return [traced[spec].update for spec in specs]
+
+    def hyperparameters(self, count: Any = 0) -> Mapping[str, Any]:
+        """The run-time hyperparameters after ``count`` updates, as programs call them."""
+        values = driver.evaluate_hyperparameters(self.instance.scalars, jnp.int32(count))
+        return {name: v if isinstance(v, float) else float(v) for name, v in values.items()}
+
+    def source(self, target: str, params: Any) -> str:
+        """The emitted source for a tree of parameters, as text.
+
+        Args:
+          target: ``xla``, ``cpu``, ``triton`` or ``tpu``.
+          params: arrays, or ``jax.ShapeDtypeStruct``.
+
+        Raises:
+          TargetError: for a target that this version cannot emit.
+        """
+        if target == "auto":
+            raise TargetError("source takes the target to print: 'xla', 'cpu', 'triton' or 'tpu'")
+        return self.compiled(params, target).source
+
+    def explain(self, params: Any, machine: Any = None) -> Explanation:
+        """Stages, launches, the bytes moved for each parameter, and the floor on a machine.
+
+        Args:
+          params: arrays, or ``jax.ShapeDtypeStruct``.
+          machine: the name of a known machine, a ``Machine``, or None for this one, measured.
+        """
+        from optgen.explain import explain_compiled
+
+        leaves = jax.tree.leaves(params)
+        compiled = self.compiled(params)
+        return explain_compiled(compiled.lowered, compiled.variants, self.face.specs(params), machine, len(leaves))
+
+    def __repr__(self) -> str:
+        parts = ", ".join(
+            f"{part.rule.name}({', '.join(f'{k}={v!r}' for k, v in part.values.items())})"
+            for part in self.instance.parts
+        )
+        return f"<optimizer {parts}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Optimizer, (Instance(self.instance.parts, self.instance.target),)
+
+
+set_optimizer_factory(Optimizer)

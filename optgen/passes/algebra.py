@@ -1,0 +1,122 @@
+"""Algebraic identities, as a table: pattern, replacement, identity.
+
+An ``EXACT`` one gives the same floating-point result for every input: negative zero, infinities
+and NaN included (all NaNs count as one). A test holds each of them to that, bit for bit. What
+is true of real numbers only is not here: ``x + 0 = x`` fails for -0, ``x - x = 0`` for inf,
+``not (x < y) = (x >= y)`` for NaN, ``(x + y) - x = y`` for nearly everything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optgen.ir.node import Node
+from optgen.ir.pattern import Bindings, Rewrite, Rewriter
+from optgen.ir.program import Program
+from optgen.ir.types import BOOL, GRAD, PARAM, REAL, SCALAR
+
+_HELD_BY = {
+    REAL: {PARAM, GRAD, "float16", "bfloat16", "float32", BOOL},
+    "float64": {PARAM, GRAD, REAL, "float16", "bfloat16", "float32", BOOL},
+    "float32": {"float16", "bfloat16", BOOL},
+    "float16": {BOOL},
+    "bfloat16": {BOOL},
+}
+"""The dtypes all of whose values each dtype holds. Not float64 by real, which may be float32."""
+
+
+def _round_trip(root: Node, bound: Bindings) -> bool:
+    wide, x = root.args[0].type.dtype, bound["x"].type.dtype
+    return root.type.dtype == x and x in _HELD_BY.get(wide, ())
+
+
+def _is_truth(root: Node, bound: Bindings) -> bool:
+    return bound["x"].type.dtype == BOOL
+
+
+def _is_scalar(root: Node, bound: Bindings) -> bool:
+    return bound["s"].type.axes == SCALAR
+
+
+def _never_minus_zero(root: Node, bound: Bindings) -> bool:
+    return _positive(bound["x"])
+
+
+def _positive(x: Node) -> bool:
+    """Whether the sign bit of ``x`` is never set, but perhaps for NaN."""
+    if x.op in ("abs", "exp", "extent", "step"):
+        return True
+    if x.op == "const":
+        return x.attr > 0
+    if x.op == "mul" and x.args[0] is x.args[1]:
+        return True
+    if x.op in ("add", "mul", "div", "sqrt", "sum", "broadcast"):
+        return all(map(_positive, x.args))
+    if x.op == "cast":
+        return x.args[0].type.dtype == BOOL or _positive(x.args[0])
+    return False
+
+
+EXACT = (
+    # Neutral elements, and signs.
+    Rewrite("add(x, -0.0)", "x"),  # x + (-0) = x
+    Rewrite("add(x, 0.0)", "x", when=_never_minus_zero),  # x + 0 = x, but -0 + 0 = 0
+    Rewrite("sub(x, 0.0)", "x"),  # x - 0 = x
+    Rewrite("sub(-0.0, x)", "neg(x)"),  # -0 - x = -x, but 0 - 0 = 0
+    Rewrite("mul(x, 1.0)", "x"),  # x · 1 = x
+    Rewrite("mul(x, -1.0)", "neg(x)"),  # x · (-1) = -x
+    Rewrite("div(x, 1.0)", "x"),  # x / 1 = x
+    Rewrite("div(x, -1.0)", "neg(x)"),  # x / (-1) = -x
+    Rewrite("neg(neg(x))", "x"),  # -(-x) = x
+    Rewrite("add(x, neg(y))", "sub(x, y)"),  # x + (-y) = x - y
+    Rewrite("sub(x, neg(y))", "add(x, y)"),  # x - (-y) = x + y
+    Rewrite("mul(neg(x), neg(y))", "mul(x, y)"),  # (-x)(-y) = x y
+    Rewrite("div(neg(x), neg(y))", "div(x, y)"),  # (-x) / (-y) = x / y
+    Rewrite("abs(neg(x))", "abs(x)"),  # |-x| = |x|
+    Rewrite("abs(abs(x))", "abs(x)"),  # ||x|| = |x|
+    # Powers. Halves are not here: pow(-0, 1/2) = 0 and pow(-inf, 1/2) = inf, unlike the root.
+    Rewrite("pow(x, 0.0)", "1.0"),  # x⁰ = 1, also of NaN
+    Rewrite("pow(x, 1.0)", "x"),  # x¹ = x
+    Rewrite("pow(x, 2.0)", "mul(x, x)"),  # x² = x x, which is correctly rounded
+    Rewrite("pow(x, -1.0)", "div(1.0, x)"),  # x⁻¹ = 1 / x, which is correctly rounded
+    # Choices.
+    Rewrite("maximum(x, x)", "x"),  # max(x, x) = x
+    Rewrite("minimum(x, x)", "x"),  # min(x, x) = x
+    Rewrite("where(c, x, x)", "x"),  # both branches are x
+    Rewrite("where(not(c), x, y)", "where(c, y, x)"),  # the other branch
+    # Truth. not (x < y) is not (x >= y): both are false of NaN.
+    Rewrite("not(not(c))", "c"),  # ¬¬c = c
+    Rewrite("not(eq(x, y))", "ne(x, y)"),  # ¬(x = y) = (x ≠ y), also of NaN
+    Rewrite("not(ne(x, y))", "eq(x, y)"),  # ¬(x ≠ y) = (x = y), also of NaN
+    Rewrite("and(c, c)", "c"),  # c ∧ c = c
+    Rewrite("or(c, c)", "c"),  # c ∨ c = c
+    Rewrite("ne(cast(x), 0.0)", "x", when=_is_truth),  # (0 or 1) ≠ 0
+    # Casts.
+    Rewrite("cast(cast(x))", "x", when=_round_trip),  # widened, and rounded back: nothing lost
+)
+"""The same floating-point result for every input."""
+
+RECIPROCAL = (
+    Rewrite(  # x / s = x · (1 / s)
+        "div(x, broadcast(s))", "mul(x, broadcast(div(1.0, s)))", when=_is_scalar, exact=False
+    ),
+)
+"""One division for all of the leaf: two roundings where there was one."""
+
+RSQRT = (
+    Rewrite("div(1.0, sqrt(x))", "rsqrt(x)", exact=False),  # 1 / √x
+    Rewrite("div(x, sqrt(y))", "mul(x, rsqrt(y))", exact=False),  # x / √y = x · (1 / √y)
+)
+"""The reciprocal root, which GPUs approximate in one instruction."""
+
+
+@dataclass(frozen=True)
+class Algebra:
+    """Applies a table of rewrites from the inputs up."""
+
+    name: str
+    rewrites: tuple[Rewrite, ...]
+
+    def run(self, program: Program) -> Program:
+        """The program with every pattern of the table replaced."""
+        return program.rewrite(Rewriter(self.rewrites))

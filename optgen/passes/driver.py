@@ -1,0 +1,117 @@
+"""Runs passes over a program, to a fixpoint, and verifies between them.
+
+Adding a pass: write its file, and add it to ``DEFAULT`` (exact: the same floating-point result
+for every input) or ``FAST`` (not exact: asked for by name).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable, Mapping
+from itertools import cycle
+from typing import Protocol, TextIO
+
+from optgen.errors import IRError, UsageError
+from optgen.ir.legality import MATH, Check, check
+from optgen.ir.program import Program
+from optgen.ir.text import text
+from optgen.passes.algebra import EXACT, RECIPROCAL, RSQRT, Algebra
+from optgen.passes.cse import Cse
+from optgen.passes.dce import Dce
+from optgen.passes.fold import Fold
+from optgen.passes.narrow import Narrow
+
+
+class Pass(Protocol):
+    """A frozen dataclass with a name, that takes a legal program and returns a legal one."""
+
+    @property
+    def name(self) -> str:
+        """What the pass is called in ``--print-after`` and in errors."""
+
+    def run(self, program: Program) -> Program:
+        """The program after the pass; equal to the program where there was nothing to do."""
+
+
+# Constants first, so that algebra sees the 1s and 0s; then what algebra left is computed at its
+# own size, equal values become one, and stores of nothing new go.
+DEFAULT: tuple[Pass, ...] = (Fold(), Algebra("algebra", EXACT), Narrow(), Cse(), Dce())
+"""The exact passes, in the order in which they run."""
+
+FAST: Mapping[str, Pass] = {
+    "reciprocal": Algebra("reciprocal", RECIPROCAL),  # x / s = x · (1 / s), s a scalar
+    "rsqrt": Algebra("rsqrt", RSQRT),  # x / √y = x · rsqrt(y)
+}
+"""The passes that round differently, by name."""
+
+ELSEWHERE = ("hoist",)
+"""What turns one program into several, and so is run and printed by the compiler itself."""
+
+# The default passes shrink a program, so they settle in two or three rounds; the bound is for
+# two fast passes that undo each other.
+_MAX_ROUNDS = 20
+
+
+def named(fast: Iterable[str]) -> tuple[Pass, ...]:
+    """The default passes, and the fast ones with these names.
+
+    Raises:
+      UsageError: if a name is unknown; lists those that there are.
+    """
+    wanted = list(fast)
+    _require_known(wanted, FAST, "fast pass")
+    return (*DEFAULT, *(FAST[name] for name in dict.fromkeys(wanted)))
+
+
+def run(
+    program: Program,
+    passes: Iterable[Pass] = DEFAULT,
+    table: Mapping[str, Check] = MATH,
+    print_after: str | Collection[str] = (),
+    out: TextIO | None = None,
+) -> Program:
+    """Runs the passes in turn, again and again, until none of them changes the program.
+
+    Args:
+      program: legal under ``table``.
+      passes: what to run.
+      table: the legality table that holds before and after every pass.
+      print_after: the names of passes, or "all". The program is printed after the first run of
+        each, and after every later run that changed it.
+      out: where to print; standard error if None.
+
+    Raises:
+      IRError: if the program is not legal, naming the pass that left it so.
+      UsageError: if ``print_after`` holds an unknown name; lists those that there are.
+    """
+    passes = tuple(passes)
+    wanted = [print_after] if isinstance(print_after, str) else list(print_after)
+    known = [p.name for p in passes] + [p.name for p in (*DEFAULT, *FAST.values())]
+    _require_known(wanted, ("all", *known, *ELSEWHERE), "pass")
+    check(program, table)
+    unchanged = 0
+    for turn, current in enumerate(cycle(passes)):
+        before, program = program, current.run(program)
+        changed = program != before
+        if changed:
+            _verify(program, table, current)
+        if (changed or turn < len(passes)) and ("all" in wanted or current.name in wanted):
+            print(f"# after {current.name}\n{text(program)}", file=out or sys.stderr)
+        unchanged = 0 if changed else unchanged + 1
+        if unchanged == len(passes) or turn == _MAX_ROUNDS * len(passes):
+            break
+    return program
+
+
+def _verify(program: Program, table: Mapping[str, Check], after: Pass) -> None:
+    try:
+        check(program, table)
+    except IRError as error:
+        raise IRError(f"after pass {after.name!r}: {error}") from None
+
+
+def _require_known(names: Iterable[str], known: Iterable[str], what: str) -> None:
+    known = list(dict.fromkeys(known))
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no {what} is called {name!r}; there are: {', '.join(known)}")

@@ -1,0 +1,282 @@
+"""Applies an emitted unit to trees: initial state, updates, fused steps.
+
+Everything below ``jax.jit`` here is traced once for a unit and the shapes of a tree. The values
+of hyperparameters come in as arguments, so that a new one neither traces nor compiles anything.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from optgen.errors import HyperparameterError
+from optgen.runtime.leaf import LeafSpec
+from optgen.runtime.unit import Function, Scalars, Slot, Unit, Variant, arguments, traced_once
+
+Mode = Literal["update", "step"]
+Environment = dict[str, Any]
+
+
+def scalar_dtype() -> Any:
+    """What scalars are computed in: float32, or float64 where JAX's x64 mode is on."""
+    return jnp.dtype("float64" if jax.config.read("jax_enable_x64") else "float32")
+
+
+def real_dtype(*arrays: Any) -> Any:
+    """What the arithmetic of a leaf runs in: float64 beside a float64 array, else float32."""
+    wide = any(a is not None and a.dtype == jnp.float64 for a in arrays)
+    return jnp.dtype("float64" if wide else "float32")
+
+
+def evaluate_hyperparameters(values: Mapping[str, Any], count: Any) -> Environment:
+    """The values of this step: schedules called with the 0-based count.
+
+    Raises:
+      HyperparameterError: for a schedule that does not return a real scalar.
+    """
+    return {
+        name: _call_schedule(name, value, count) if callable(value) else value
+        for name, value in values.items()
+    }
+
+
+def _call_schedule(name: str, schedule: Callable[[Any], Any], count: Any) -> Any:
+    try:
+        value = schedule(count)
+    except Exception as error:
+        raise HyperparameterError(
+            f"the schedule given for {name!r} failed: {type(error).__name__}: {error}. "
+            "A schedule takes the int32 count of updates so far and returns a scalar."
+        ) from error
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape != () or dtype is None or not (jnp.issubdtype(dtype, jnp.number)):
+        got = f"an array of shape {shape}" if shape else f"{type(value).__name__} {value!r}"
+        raise HyperparameterError(
+            f"the schedule given for {name!r} returned {got}: it must return one real number"
+        )
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        raise HyperparameterError(
+            f"the schedule given for {name!r} returned a complex number: it must be real"
+        )
+    return value
+
+
+def _as_scalar(value: Any) -> Any:
+    """A strongly typed scalar: no value is told from another by JAX's weak types."""
+    dtype = scalar_dtype()
+    return dtype.type(value) if isinstance(value, (bool, int, float)) else jnp.asarray(value, dtype)
+
+
+def constants(scalars: Scalars, hyperparameters: Environment) -> Environment:
+    """The hyperparameters, and what they alone decide, as arguments of the compiled step."""
+    values = {
+        name: value if isinstance(value, float) else jnp.asarray(value, scalar_dtype())
+        for name, value in hyperparameters.items()
+    }
+    derived = scalars.constants(**_pick(scalars.constants, values)) if scalars.constants else {}
+    return {name: _as_scalar(value) for name, value in {**values, **derived}.items()}
+
+
+def _pick(function: Function, values: Mapping[str, Any]) -> Environment:
+    return {name: values[name] for name in arguments(function) if name in values}
+
+
+class Leaf:
+    """The arrays of one leaf, as the functions of a variant read them."""
+
+    def __init__(self, variant: Variant, p: Any, g: Any, slots: Environment) -> None:
+        self.variant, self.p, self.g, self.slots = variant, p, g, slots
+        present = [a for a in (p, g, *slots.values()) if a is not None]
+        explicit = any(slot.dtype == "float64" for slot in variant.slots.values())
+        self.real = jnp.dtype("float64") if explicit and _x64() else real_dtype(*present)
+        self.empty = present[0].size == 0
+        self.arrays = {"p": p, "g": g, **slots}
+        self.dtypes = {name: a.dtype for name, a in (("param", p), ("grad", g)) if a is not None}
+
+    def call(self, function: Function, scalars: Environment) -> Environment:
+        """Calls a leaf function with what its arguments name, in the leaf's precision."""
+        values: list[Any] = []
+        for name in arguments(function):
+            if name in self.dtypes:
+                values.append(self.dtypes[name])
+            elif name in self.arrays:
+                values.append(self.arrays[name].astype(self.real))
+            else:
+                values.append(scalars[name].astype(self.real))
+        return traced_once(function)(*values)
+
+
+def _x64() -> bool:
+    return bool(jax.config.read("jax_enable_x64"))
+
+
+def _totals(
+    leaves: Sequence[Leaf],
+    functions: Sequence[Function | None],
+    scalars: Environment,
+    how: Mapping[str, str],
+) -> Environment:
+    """Combines what each leaf contributes to the tree reductions of a phase."""
+    found: dict[str, list[Any]] = {}
+    for leaf, function in zip(leaves, functions, strict=True):
+        if function is not None and not leaf.empty:
+            for name, value in leaf.call(function, scalars).items():
+                found.setdefault(name, []).append(jnp.asarray(value, scalar_dtype()))
+    combine = {"sum": jnp.sum, "max": jnp.max}
+    return {name: combine[how[name]](jnp.stack(values)) for name, values in found.items()}
+
+
+def _phases(
+    scalars: Scalars,
+    known: Environment,
+    leaves: Sequence[Leaf],
+    partials: Sequence[tuple[Function | None, ...]],
+) -> Environment:
+    """All scalars that the leaf functions read, tree reductions included."""
+    empty = {"sum": 0.0, "max": -np.inf}
+    for phase, function in enumerate(scalars.phases):
+        if function is not None:
+            known = {**known, **function(**_pick(function, known))}
+        if phase + 1 < len(scalars.phases):
+            functions = [p[phase] if phase < len(p) else None for p in partials]
+            known = {**known, **_totals(leaves, functions, known, scalars.totals)}
+            for name, how in scalars.totals.items():
+                if name not in known and _needed_next(scalars, phase + 1, name):
+                    known[name] = scalar_dtype().type(empty[how])
+    return known
+
+
+def _needed_next(scalars: Scalars, phase: int, name: str) -> bool:
+    function = scalars.phases[phase]
+    return function is not None and name in arguments(function)
+
+
+@functools.cache
+def _step_function(unit: Unit, assignment: tuple[int, ...], mode: Mode) -> Callable[..., Any]:
+    """The compiled step of a tree whose leaves are served by these variants."""
+    variants = [unit.variants[i] for i in assignment]
+
+    def run(
+        grads: list[Any],
+        params: list[Any],
+        slots: list[Environment],
+        tree_slots: Environment,
+        count: Any,
+        known: Environment,
+    ) -> tuple[list[Any], list[Environment], Environment, Any]:
+        new_count = jnp.where(count < np.iinfo(np.int32).max, count + 1, count)
+        known = {**known, **tree_slots, "step": new_count.astype(scalar_dtype())}
+        leaves = [
+            Leaf(v, p, g, s) for v, p, g, s in zip(variants, params, grads, slots, strict=True)
+        ]
+        known = _phases(unit.update, known, leaves, [v.partials for v in variants])
+        results = [_apply(leaf, known, mode) for leaf in leaves]
+        new_tree = {
+            name: _like(known.get(f"{name}_next", value), value)
+            for name, value in tree_slots.items()
+        }
+        return [r[0] for r in results], [r[1] for r in results], new_tree, new_count
+
+    run.__name__ = f"optgen_{unit.name}_{mode}"
+    return jax.jit(run)
+
+
+def _like(new: Any, old: Any) -> Any:
+    return new.astype(old.dtype)
+
+
+def _apply(leaf: Leaf, scalars: Environment, mode: Mode) -> tuple[Any, Environment]:
+    """One leaf: its update, or its next parameter, rounded once; and its next slots."""
+    if leaf.empty:  # there is nothing to update, nor to take statistics of
+        return (leaf.g if mode == "update" else leaf.p), leaf.slots
+    result = leaf.call(leaf.variant.update, scalars)
+    update = result["update"]
+    if mode == "step":
+        out = (leaf.p.astype(leaf.real) + update).astype(leaf.p.dtype)
+    else:
+        out = update.astype(leaf.g.dtype)
+    slots = {name: _like(result.get(name, old), old) for name, old in leaf.slots.items()}
+    return out, slots
+
+
+def run_step(
+    unit: Unit,
+    assignment: tuple[int, ...],
+    mode: Mode,
+    grads: list[Any],
+    params: list[Any],
+    slots: list[Environment],
+    tree_slots: Environment,
+    count: Any,
+    hyperparameters: Environment,
+) -> tuple[list[Any], list[Environment], Environment, Any]:
+    """Updates leaves: new updates or parameters, new slots, new tree slots, new count.
+
+    Args:
+      unit: what was emitted.
+      assignment: which variant serves each leaf.
+      mode: ``update`` returns updates in the gradients' dtypes, ``step`` next parameters.
+      grads: the gradients of the leaves.
+      params: the parameters, or None for each where the rule does not read them.
+      slots: for each leaf its slots, by name.
+      tree_slots: the slots of the whole tree, by name.
+      count: int32 scalar, how many updates there have been.
+      hyperparameters: their values at this step.
+    """
+    known = constants(unit.update, hyperparameters)
+    step = _step_function(unit, assignment, mode)
+    return step(grads, params, slots, tree_slots, count, known)  # type: ignore[no-any-return]
+
+
+@functools.cache
+def _init_function(unit: Unit, assignment: tuple[int, ...]) -> Callable[..., Any]:
+    variants = [unit.variants[i] for i in assignment]
+
+    def run(params: list[Any], known: Environment) -> tuple[list[Environment], Environment]:
+        leaves = [Leaf(v, p, p, {}) for v, p in zip(variants, params, strict=True)]
+        known = _phases(unit.init, known, leaves, [v.init_partials for v in variants])
+        slots = [_initial(leaf, known) for leaf in leaves]
+        tree = {name: jnp.asarray(known[f"{name}_next"]) for name in unit.tree_slots}
+        return slots, {name: value.astype(scalar_dtype()) for name, value in tree.items()}
+
+    run.__name__ = f"optgen_{unit.name}_init"
+    return jax.jit(run)
+
+
+def _initial(leaf: Leaf, scalars: Environment) -> Environment:
+    function, slots = leaf.variant.init, leaf.variant.slots
+    if leaf.empty:  # the mean of nothing is NaN; what no step will read had better be 0
+        shapes = jax.eval_shape(lambda: leaf.call(function, scalars))
+        found = {name: jnp.zeros(shape.shape) for name, shape in shapes.items()}
+    else:
+        found = leaf.call(function, scalars)
+    return {name: found[name].astype(_storage(slot, leaf)) for name, slot in slots.items()}
+
+
+def _storage(slot: Slot, leaf: Leaf) -> Any:
+    symbolic = {"param": leaf.p.dtype, "grad": leaf.p.dtype, "real": leaf.real}
+    return symbolic.get(slot.dtype) or jnp.dtype(slot.dtype)
+
+
+def run_init(
+    unit: Unit, assignment: tuple[int, ...], params: list[Any], hyperparameters: Environment
+) -> tuple[list[Environment], Environment]:
+    """The slots of each leaf and of the tree before the first step."""
+    known = constants(unit.init, hyperparameters)
+    return _init_function(unit, assignment)(params, known)  # type: ignore[no-any-return]
+
+
+def assign(unit: Unit, specs: Sequence[LeafSpec]) -> tuple[int | None, ...]:
+    """Which variant serves each leaf; None where none does."""
+    known: dict[LeafSpec, int | None] = {}
+    for spec in specs:
+        if spec not in known:
+            known[spec] = unit.variant_for(spec)
+    return tuple(known[spec] for spec in specs)

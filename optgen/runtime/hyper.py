@@ -1,0 +1,164 @@
+"""Hyperparameters: what each may be given, and how a call binds them."""
+
+from __future__ import annotations
+
+import inspect
+import numbers
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from optgen.errors import HyperparameterError
+
+REQUIRED = inspect.Parameter.empty
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+"""The dtypes that leaves and slots may have."""
+
+
+def dtype_name(dtype: Any) -> str | None:
+    """NumPy's name for a dtype, a JAX scalar type, or its name; None if it is none of them."""
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", None)
+    if name in FLOATS:
+        return str(name)
+    try:
+        return np.dtype(dtype).name
+    except TypeError:
+        return None
+
+
+def _is_symbol(value: Any) -> bool:
+    """Whether it is a symbol of a rule that is being traced, which rules inside it are given."""
+    return bool(getattr(type(value), "is_symbol", False))
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameter:
+    """A keyword-only argument of a rule.
+
+    Attributes:
+      name: its name.
+      kind: ``bool``, ``int``, ``str`` or ``dtype`` (static), ``mask``, or ``scalar`` (a run-time
+        value that never compiles anything again).
+      default: its default, or ``REQUIRED``.
+    """
+
+    name: str
+    kind: str
+    default: Any = REQUIRED
+
+    @property
+    def static(self) -> bool:
+        """Whether its value is known while the rule is traced."""
+        return self.kind in ("bool", "int", "str", "dtype")
+
+    def accept(self, value: Any, rule: str) -> Any:
+        """The value as it is kept, if it is one that this hyperparameter can have.
+
+        Raises:
+          HyperparameterError: naming the rule, the hyperparameter and the remedy.
+        """
+        if value is None or self.kind == "mask":
+            return value
+        check = _ACCEPT.get(self.kind, _scalar)
+        try:
+            return check(value)
+        except _Refused as refused:
+            raise HyperparameterError(f"{rule}({self.name}={value!r}): {refused}") from None
+
+
+class _Refused(Exception):
+    pass
+
+
+def _bool(value: Any) -> bool:
+    if _is_symbol(value) or type(value).__name__ not in ("bool", "bool_"):
+        raise _Refused("it is static and takes True or False" + _inject(value))
+    return bool(value)
+
+
+def _int(value: Any) -> int:
+    if isinstance(value, bool) or _is_symbol(value) or not isinstance(value, numbers.Integral):
+        raise _Refused("it is static and takes an int" + _inject(value))
+    return int(value)
+
+
+def _str(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _Refused("it is static and takes a str" + _inject(value))
+    return value
+
+
+def _dtype(value: Any) -> str:
+    name = None if _is_symbol(value) else dtype_name(value)
+    if name not in ("float16", "bfloat16", "float32", "float64"):
+        raise _Refused("it takes None or a floating-point dtype, such as jnp.bfloat16")
+    return name
+
+
+def _inject(value: Any) -> str:
+    if hasattr(value, "aval") or hasattr(value, "dtype"):
+        return "; with optax.inject_hyperparams name it in static_args"
+    return ""
+
+
+def _scalar(value: Any) -> Any:
+    if _is_symbol(value) or callable(value):
+        return value
+    if isinstance(value, bool) or isinstance(value, (complex, str, bytes)):
+        raise _Refused("it takes a real number, an optax schedule or a JAX scalar")
+    if isinstance(value, numbers.Real):
+        return float(value)
+    shape = getattr(value, "shape", None)
+    if shape is None or not hasattr(value, "dtype"):
+        raise _Refused("it takes a real number, an optax schedule or a JAX scalar")
+    if shape != ():
+        raise _Refused(f"it takes a scalar, and this has shape {tuple(shape)}")
+    if value.dtype.kind == "c":
+        raise _Refused("it takes a real number, and this is complex")
+    return value
+
+
+_ACCEPT: dict[str, Callable[[Any], Any]] = {
+    "bool": _bool,
+    "int": _int,
+    "str": _str,
+    "dtype": _dtype,
+    "scalar": _scalar,
+}
+
+
+def bind(
+    name: str, wanted: Sequence[Hyperparameter], args: Sequence[Any], given: dict[str, Any]
+) -> dict[str, Any]:
+    """The value of each hyperparameter, checked.
+
+    Args:
+      name: what is called, for errors.
+      wanted: its hyperparameters, in order.
+      args: values by position.
+      given: values by name.
+
+    Raises:
+      HyperparameterError: naming what is unknown, missing, given twice or unusable.
+    """
+    if len(args) > len(wanted):
+        raise HyperparameterError(
+            f"{name}() takes at most {len(wanted)} hyperparameters, and {len(args)} were given by "
+            "position (gradients and parameters go to update or step, not to the rule)"
+        )
+    for h, value in zip(wanted, args, strict=False):
+        if h.name in given:
+            raise HyperparameterError(f"{name}() was given {h.name!r} by position and by name")
+        given[h.name] = value
+    names = [h.name for h in wanted]
+    if unknown := [key for key in given if key not in names]:
+        raise HyperparameterError(
+            f"{name}() has no hyperparameter {unknown[0]!r}; it has {', '.join(names) or 'none'}"
+        )
+    values = {h.name: given.get(h.name, h.default) for h in wanted}
+    if missing := [key for key, value in values.items() if value is REQUIRED]:
+        raise HyperparameterError(f"{name}() needs {missing[0]!r}: give it a value")
+    return {h.name: h.accept(values[h.name], name) for h in wanted}

@@ -1,0 +1,214 @@
+"""Cuts a leaf program into steps: sweeps over the leaf, and what settles between them.
+
+A *sweep* reads large arrays once, stores large arrays, and leaves statistics partial: each part
+of the leaf has its own, and they are complete before the next step reads them. What is small is
+*settled* between sweeps: new values of small slots, and reductions of what is small already. All
+other small values are so cheap that each step computes what it needs of them again.
+
+In every step all loads come before all stores.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from optgen.ir.build import effect
+from optgen.ir.evaluate import Dtypes
+from optgen.ir.node import Node, node
+from optgen.ir.program import Program
+from optgen.schedule.graph import (
+    is_effect,
+    is_large,
+    is_reduction,
+    is_statistic,
+    rebuild,
+    same_value,
+    walk_until,
+)
+from optgen.schedule.leaf import LeafProgram
+from optgen.schedule.levels import levels
+from optgen.schedule.names import buffer_names
+from optgen.schedule.search import best_stages
+
+Place = tuple[int, int, int]
+"""When a step runs: the stage that it is or that it precedes, 1 or 0 for that, and its phase."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a leaf program.
+
+    Attributes:
+      phase: the phase that it belongs to.
+      body: what it computes, in the leaf's own axes.
+      temporaries: the large arrays among those that it reads and writes that live for this
+        step of the optimizer only.
+      statistics: the small ones.
+    """
+
+    phase: int
+    body: Program
+    temporaries: frozenset[str] = frozenset()
+    statistics: frozenset[str] = frozenset()
+
+
+@functools.lru_cache(maxsize=1024)
+def steps(program: LeafProgram, dtypes: Dtypes, resident: bool = False) -> tuple[Step, ...]:
+    """The steps of a leaf program, in order, that move the fewest bytes.
+
+    Args:
+      program: what is done to the leaf.
+      dtypes: what its symbolic dtypes stand for; a slot that is stored in fewer bits than it is
+        computed in cannot be read back instead of being computed again.
+      resident: whether the leaf stays on chip throughout a phase.
+    """
+    return _Cut(program, dtypes, resident).steps()
+
+
+class _Cut:
+    def __init__(self, program: LeafProgram, dtypes: Dtypes, resident: bool) -> None:
+        self.program, self.dtypes, self.resident = program, dtypes, resident
+        self.levels = levels(program, resident)
+        self.stages = best_stages(self.levels, dtypes)
+        self.stage_of = {n: s for s, stage in enumerate(self.stages) for n in stage.targets}
+        self.known_before = self._known_before()
+        kept = [n for stage in self.stages for n in stage.kept]
+        self.buffers = buffer_names(program, self.levels.nodes, kept)
+        self.small_stores = [
+            n for n in program.update.outputs if not is_large(n) and n.op == "store"
+        ]
+
+    def _known_before(self) -> dict[Node, int]:
+        """Levels again, now with every statistic where the search has put it."""
+        known: dict[Node, int] = {}
+        for n in self.levels.nodes:
+            begins = self.levels.first[self.levels.home[n]]
+            known[n] = max((known[arg] for arg in n.args), default=0)
+            if n.op == "scalar":
+                known[n] = begins
+            elif is_statistic(n):
+                known[n] = self.stage_of[n] + (not self.resident)
+            elif is_reduction(n) or (is_effect(n) and not is_large(n)):
+                known[n] = max(known[n], begins)
+        return known
+
+    def steps(self) -> tuple[Step, ...]:
+        """Stores small slots as soon as they are known, or last where the old one is read on."""
+        late: set[Node] = set()
+        while True:
+            made = self._attempt(late)
+            if isinstance(made, tuple):
+                return made
+            late |= made
+
+    def _attempt(self, late: set[Node]) -> tuple[Step, ...] | set[Node]:
+        """The steps; or the stores that come too early for them."""
+        roots = self._roots(late)
+        wanted: set[Node] = set()  # statistics that a later step reads
+        made: list[Step] = []
+        conflicts: set[Node] = set()
+        for place in sorted(roots, reverse=True):
+            known = self._known(place, late)
+            effects = self._effects(roots[place], wanted)
+            if not effects:
+                continue
+            new = rebuild([n for _, _, n in effects], known)
+            visited = list(walk_until([n for _, _, n in effects], known))
+            wanted |= {arg for n in visited for arg in n.args if arg in known and _settles(arg)}
+            wanted |= {n for _, _, n in effects if n in known and _settles(n)}
+            conflicts |= self._read_too_late(visited, place, late)
+            made.append(self._step(place, effects, new))
+        return conflicts or tuple(reversed(made))
+
+    def _roots(self, late: set[Node]) -> dict[Place, list[Node]]:
+        """What each step is for: targets, temporaries, small reductions and small effects."""
+        roots: dict[Place, list[Node]] = {}
+        for s, stage in enumerate(self.stages):
+            roots[s, 1, self.levels.phase_of_stage(s)] = [*stage.kept, *stage.targets]
+        for n in self.levels.nodes:
+            if _settles(n) and not is_statistic(n):
+                roots.setdefault(self._place(n, late), []).append(n)
+            elif is_effect(n) and not is_large(n):
+                roots.setdefault(self._place(n, late), []).append(n)
+        return roots
+
+    def _place(self, n: Node, late: set[Node]) -> Place:
+        """When a statistic, a small reduction or a small effect is computed."""
+        direct = n.op == "emit" and is_statistic(n.args[0])
+        if is_statistic(n) or direct:
+            stage = self.stage_of[n.args[0] if direct else n]
+            return stage, 1, self.levels.phase_of_stage(stage)
+        if self.resident:
+            return self.known_before[n], 1, self.levels.phase_of_stage(self.known_before[n])
+        if n in late:
+            return self.levels.stages, 0, self.levels.phases - 1
+        gap = self.known_before[n]
+        return gap, 0, self.levels.phase_of_gap(gap, self.levels.home[n])
+
+    def _known(self, place: Place, late: set[Node]) -> dict[Node, Node]:
+        """What a step reads instead of computing it, and how."""
+        known: dict[Node, Node] = {}
+        for n in self.levels.nodes:
+            if _settles(n) and self._place(n, late) < place:
+                known[n] = node("load", n.type, attr=self.buffers[n])
+        for store in self.small_stores:
+            if self._place(store, late) < place:
+                known |= self._stored(store)
+        if place[1] == 1 and place[0] < len(self.stages):
+            for array in self.stages[place[0]].reads:
+                if array.kind == "store":
+                    known |= self._stored(array.node)
+                elif array.kind == "temporary":
+                    n = array.node
+                    known[n] = node("load", n.type, attr=self.buffers[n])
+        return known
+
+    def _stored(self, store: Node) -> Mapping[Node, Node]:
+        """Values that can be read back from where they were stored."""
+        known: dict[Node, Node] = {}
+        value = node("load", store.type, attr=store.attr)
+        for n in same_value(store.args[0], self.dtypes):
+            value = value if value.type == n.type else node("cast", n.type, (value,))
+            known[n] = value
+        return known
+
+    def _effects(self, roots: list[Node], wanted: set[Node]) -> list[tuple[str, str, Node]]:
+        """The effects of a step: operation, name and value."""
+        effects: list[tuple[str, str, Node]] = []
+        for n in roots:
+            if is_effect(n):
+                effects.append((n.op, n.attr, n.args[0]))
+            elif not _settles(n) or n in wanted:
+                effects.append(("store", self.buffers[n], n))
+        order = {"store": 0, "emit": 1}
+        return sorted(effects, key=lambda e: (order[e[0]], e[1] not in self.buffers.values()))
+
+    def _read_too_late(self, visited: list[Node], place: Place, late: set[Node]) -> set[Node]:
+        """The small stores that overwrite what this step still reads."""
+        reads = {n.attr for n in visited if n.op == "load" and not is_large(n)}
+        return {
+            store
+            for store in self.small_stores
+            if store.attr in reads and self._place(store, late) < place
+        }
+
+    def _step(
+        self, place: Place, effects: list[tuple[str, str, Node]], new: Mapping[Node, Node]
+    ) -> Step:
+        outputs = tuple(effect(op, name, new[n]) for op, name, n in effects)
+        authors = {n: name for p in self.program.phases for n, name in p.names.items()}
+        names = {new[n]: name for n, name in authors.items() if n in new}
+        phase = place[2]
+        source = self.program.phases[phase]
+        body = Program(source.name, outputs, self.program.rank, names)
+        touched = {n.attr for n in body.nodes() if n.op == "load" or n.op == "store"}
+        temporaries = {name for n, name in self.buffers.items() if is_large(n)} & touched
+        statistics = {name for n, name in self.buffers.items() if not is_large(n)} & touched
+        return Step(phase, body, frozenset(temporaries), frozenset(statistics))
+
+
+def _settles(n: Node) -> bool:
+    """Whether the value is known only when something has been read as a whole."""
+    return is_reduction(n)

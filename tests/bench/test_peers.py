@@ -1,0 +1,234 @@
+import importlib.util
+import inspect
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from optgen.errors import UsageError
+from optgen_bench import cases, machine, peers, torch_peer, workloads
+from optgen_bench.contestants import Work
+
+TORCH = importlib.util.find_spec("torch") is not None
+needs_torch = pytest.mark.skipif(not TORCH, reason="torch is not installed")
+STOCK = [
+    "sgd",
+    "adam",
+    "adamw",
+    "nadam",
+    "nadamw",
+    "amsgrad",
+    "lion",
+    "rmsprop",
+    "adagrad",
+    "adafactor",
+    "lamb",
+    "lars",
+    "clip+adamw",
+]
+
+
+@pytest.fixture
+def work():
+    return Work("33x17", workloads.tree("33x17"))
+
+
+@pytest.fixture(scope="module")
+def compilations():
+    """What XLA has compiled since the list was last cleared."""
+    seen = []
+
+    def listen(event, seconds, **_):
+        if "backend_compile" in event:
+            seen.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    jax.jit(lambda x: x + 1)(1.0)
+    assert seen, "JAX reports compilations under another name"
+    return seen
+
+
+def test_every_stock_rule_is_a_case_with_an_optax_peer():
+    assert cases.names() == STOCK
+    for name in STOCK:
+        made = cases.case(name).make_optax()
+        assert isinstance(made, optax.GradientTransformation)
+
+
+@pytest.mark.parametrize("name", STOCK)
+def test_decay_is_never_zero_where_the_rule_has_it(name):
+    given = cases.CLIPPED_ADAMW if name == "clip+adamw" else cases.HYPERPARAMETERS[name]
+    accepted = inspect.signature(getattr(optax, name.removeprefix("clip+"))).parameters
+    decays = {"weight_decay", "weight_decay_rate"} & set(accepted)
+    assert all(given[decay] > 0 for decay in decays)
+    assert set(given) <= set(accepted)
+
+
+@pytest.mark.parametrize("rule", ["adamx", "", "adamw.py", "path/to/none.py:rule"])
+def test_an_unknown_rule_says_what_there_is(rule):
+    with pytest.raises(UsageError, match=r"adamw, nadam|path/to/file\.py:name"):
+        cases.case(rule)
+
+
+def test_a_users_file_may_hold_a_rule_an_optimizer_or_a_case(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import optax\n"
+        "from optgen_bench import Case\n"
+        "calls = []\n"
+        "def rule(*, learning_rate, target='auto'):\n"
+        "    calls.append((learning_rate, target))\n"
+        "    return optax.sgd(learning_rate)\n"
+        "built = optax.sgd(0.1)\n"
+        "full = Case('full', rule, lambda: optax.sgd(0.1))\n"
+        "number = 3\n"
+    )
+    rule = cases.case(f"{path}:rule")
+    assert rule.name == "rule"
+    assert rule.make_optax is None
+    assert isinstance(rule.make_optgen("cpu"), optax.GradientTransformation)
+    assert rule.make_optgen.__closure__ is not None
+    assert cases.case(f"{path}:built").make_optgen("auto").update is not None
+    assert cases.case(f"{path}:full").make_optax is not None
+    with pytest.raises(UsageError, match=r"mine\.py: number is a int\. Name a function"):
+        cases.case(f"{path}:number")
+    with pytest.raises(UsageError, match=r"mine\.py defines no 'absent'\. It defines: .*rule"):
+        cases.case(f"{path}:absent")
+
+
+def test_groups_expand_once_and_in_order():
+    assert peers.expand(["torch", "optax", "torch-fused"]) == [
+        "torch-fused",
+        "torch-foreach",
+        "optax",
+    ]
+    with pytest.raises(UsageError, match=r"unknown peer 'tensorflow'\. Give some of optax, torch"):
+        peers.expand(["optax", "tensorflow"])
+
+
+def test_targets_are_contestants_of_their_own(sgd_case):
+    found, absent = peers.contestants(sgd_case(), ["optax", "update"], ["cpu", "xla"])
+    assert [c.name for c in found] == [
+        "optgen-cpu",
+        "optgen-xla",
+        "optax",
+        "optgen-cpu-update",
+        "optgen-xla-update",
+        "optax-update",
+    ]
+    assert [c.ours for c in found] == [True, True, False, True, True, False]
+    assert absent == {}
+
+
+def test_a_case_without_a_peer_says_so(sgd_case):
+    alone = cases.Case("mine", sgd_case().make_optgen)
+    found, absent = peers.contestants(alone, ["optax", "torch-fused"])
+    assert [c.name for c in found] == ["optgen"]
+    assert absent == {"optax": "optax has no such rule", "torch-fused": "torch has no fused mine"}
+
+
+def test_a_missing_torch_names_the_extra(monkeypatch):
+    monkeypatch.setattr(torch_peer.importlib.util, "find_spec", lambda name: None)
+    _, absent = peers.contestants(cases.case("adamw"), ["torch"])
+    assert set(absent) == {"torch-fused", "torch-foreach"}
+    assert "pip install 'optgen[bench]'" in absent["torch-fused"]
+
+
+def test_a_jitted_step_is_compiled_once_and_moves_parameters_in_place(work, sgd_case, compilations):
+    (ours, theirs), _ = peers.contestants(sgd_case(), ["optax"])
+    for contestant in (ours, theirs):
+        costs = contestant.prepare(work)
+        assert min(costs.build, costs.trace, costs.lower, costs.compile) > 0
+        assert costs.peak_bytes >= 3 * workloads.tree_bytes(work.tree)
+        before = contestant._parameters
+        compilations.clear()
+        contestant.step()
+        contestant.wait()
+        assert compilations == []
+        assert before["matrix"].is_deleted()
+    (a,), (b,) = ours.current(), theirs.current()
+    np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(a, work.parameters()["matrix"])
+
+
+def test_gradients_outlive_every_step(work, sgd_case):
+    (ours, _), _ = peers.contestants(sgd_case(), ["optax"])
+    ours.prepare(work)
+    ours.step()
+    ours.wait()
+    assert not work.jax_gradients["matrix"].is_deleted()
+
+
+def test_update_returns_updates_and_keeps_parameters(work, sgd_case):
+    found, _ = peers.contestants(sgd_case(), ["update"])
+    for contestant in (c for c in found if c.protocol == "update"):
+        contestant.prepare(work)
+        before = contestant._parameters
+        contestant.step()
+        contestant.wait()
+        assert contestant.current() is None
+        assert not before["matrix"].is_deleted()
+        assert contestant._updates["matrix"].shape == (33, 17)
+
+
+def test_explanations_are_read_where_there_are_any(work, sgd_case):
+    (ours, theirs), _ = peers.contestants(sgd_case(), ["optax"])
+    ours.prepare(work)
+    assert (ours.planned_bytes(work), ours.launches(work)) == (None, None)
+
+    class Explanation:
+        bytes_per_parameter, launches = 20.0, 2
+
+    ours._explanation = Explanation()
+    assert (ours.planned_bytes(work), ours.launches(work)) == (20.0, 2)
+    assert theirs.planned_bytes(work) is None
+
+
+@needs_torch
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "clip+adamw", "rmsprop"])
+@pytest.mark.parametrize("kind", ["fused", "foreach"])
+def test_torch_takes_the_same_step_as_optax(name, kind):
+    case = cases.case(name)
+    if kind not in case.torch_kinds:
+        pytest.skip(f"torch has no {kind} {name}")
+    work = Work("awkward", workloads.tree("awkward"))
+    ours = peers.JaxStep("optax", case.make_optax)
+    torch_step = torch_peer.TorchStep(f"torch-{kind}", case.make_torch, kind)
+    for contestant in (ours, torch_step):
+        contestant.prepare(work)
+        contestant.step()
+        contestant.wait()
+    before = jax.tree.leaves(work.parameters())
+    for old, a, b in zip(before, ours.current(), torch_step.current(), strict=True):
+        np.testing.assert_allclose(a - old, b - old, rtol=2e-3, atol=2e-7)
+        assert old.size == 0 or not np.array_equal(a, old)
+
+
+@needs_torch
+@pytest.mark.parametrize("name", ["amsgrad", "adagrad"])
+def test_torch_has_these_too(name):
+    case = cases.case(name)
+    for kind in case.torch_kinds:
+        contestant = torch_peer.TorchStep(kind, case.make_torch, kind)
+        contestant.prepare(Work("small", workloads.tree("small", "bf16")))
+        contestant.step()
+        assert all(np.isfinite(leaf).all() for leaf in contestant.current())
+
+
+@needs_torch
+def test_bfloat16_reaches_torch_bit_by_bit():
+    work = Work("7", workloads.tree("7", "bf16"))
+    contestant = torch_peer.TorchStep("t", cases.case("sgd").make_torch, "foreach")
+    contestant.prepare(work)
+    (leaf,) = contestant.current()
+    np.testing.assert_array_equal(leaf, work.parameters()["matrix"].astype(np.float64))
+
+
+def test_the_machine_is_described():
+    found = machine.describe()
+    assert found.threads >= 1
+    assert found.cores >= 1
+    assert found.versions["jax"] == jax.__version__
+    assert found.platform == jax.default_backend()
+    assert machine.title(found).startswith(found.cpu)

@@ -1,0 +1,39 @@
+"""What every test shares: the platform it runs on, and how hypothesis searches."""
+
+import os
+import re
+
+import hypothesis
+import pytest
+
+ACCELERATORS = ("gpu", "tpu")
+
+# The first example of a property compiles, so times say nothing; and a gate that fails must
+# fail again when it is run again.
+hypothesis.settings.register_profile("optgen", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("optgen")
+
+
+def asked_for(marker: str, expression: str) -> bool:
+    """Whether `-m expression` names this marker, other than in `not gpu` or `not (gpu or tpu)`."""
+    wanted = re.sub(r"\bnot\s*(\w+|\([^()]*\))", "", expression)
+    return bool(re.search(rf"\b{marker}\b", wanted))
+
+
+def pytest_configure(config):
+    """Keep JAX on the CPU unless an accelerator was asked for.
+
+    No conftest or plugin imports JAX before this, and the workers of pytest-xdist inherit it.
+    """
+    if not any(asked_for(marker, config.option.markexpr) for marker in ACCELERATORS):
+        os.environ["JAX_PLATFORMS"] = "cpu"
+
+
+def pytest_collection_modifyitems(config, items):
+    """Skip what needs an accelerator, unless it was asked for."""
+    for marker in ACCELERATORS:
+        if asked_for(marker, config.option.markexpr):
+            continue
+        for item in items:
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=f"run with `pytest -m {marker}`"))
