@@ -1,9 +1,12 @@
 """The one recipe: trace, passes, plan, emit, load.
 
     rule ──trace──▶ math program ──passes──▶ hoisted programs ──emit──▶ source ──load──▶ unit
+                                                  └──plan──▶ kernel program
 
 ``compile_tree`` does all of it for the leaves of a tree; each distinct leaf signature is traced
-once, each distinct program lowered once, whatever the values of run-time hyperparameters.
+once, each distinct program lowered once, whatever the values of run-time hyperparameters. The
+``xla`` target leaves the schedule to XLA and is emitted from the hoisted programs; kernel
+targets are emitted from the plan.
 """
 
 from __future__ import annotations
@@ -20,13 +23,15 @@ from optgen.emit import xla
 from optgen.emit.lowered import Lowered, LoweredVariant
 from optgen.emit.naming import variant_names
 from optgen.errors import TargetError
+from optgen.ir.evaluate import Dtypes
 from optgen.ir.program import Program
-from optgen.ir.text import text
 from optgen.passes import driver
 from optgen.passes.hoist import Hoisted, hoist
+from optgen.passes.step import as_step
 from optgen.runtime.leaf import LeafSpec
 from optgen.runtime.load import load_unit
 from optgen.runtime.unit import Guard, Slot, Unit
+from optgen.schedule import Leaf, LeafProgram, Machine, Mode, Plan, plan
 
 EMITTERS = {"xla": xla.emit}
 """What prints each target that this version can compile for."""
@@ -136,6 +141,38 @@ def lower(
     return lowered, where
 
 
+def plan_tree(
+    compiled: Compiled,
+    specs: Sequence[LeafSpec],
+    names: Sequence[str],
+    machine: Machine,
+    mode: Mode = "step",
+) -> Plan:
+    """Plans a step of a tree for a machine.
+
+    Args:
+      compiled: the tree's optimizer.
+      specs: the signature of each leaf.
+      names: what each leaf is called, for readers.
+      machine: what to plan for.
+      mode: ``step`` stores the next parameters, ``update`` the updates.
+    """
+    hoisted = compiled.lowered.update
+    leaves = [as_step(leaf) if mode == "step" else leaf for leaf in hoisted.leaves]
+    programs = [LeafProgram(*parts) for parts in zip(leaves, hoisted.partials, strict=True)]
+    placed = [
+        Leaf(name, spec.shape, _dtypes(spec, compiled.lowered), compiled.variants[spec])
+        for name, spec in zip(names, specs, strict=True)
+    ]
+    return plan(programs, placed, machine, mode)
+
+
+def _dtypes(spec: LeafSpec, lowered: Lowered) -> Dtypes:
+    slots = (slot.dtype for variant in lowered.variants for slot in variant.slots.values())
+    wide = "float64" in (spec.param_dtype, spec.grad_dtype, *slots)
+    return Dtypes(spec.param_dtype, spec.grad_dtype, "float64" if wide else "float32")
+
+
 def _hoist(programs: Sequence[Program], reserved: set[str]) -> Hoisted:
     hoisted = hoist(programs, reserved)
     if set(config.PRINT_AFTER.get()) & {"all", "hoist"}:
@@ -181,7 +218,14 @@ class _Key:
     def _identity(self) -> tuple[object, ...]:
         low = self.lowered
         variants = tuple((v.guards, tuple(v.slots.items()), v.math) for v in low.variants)
-        return self.target, low.name, low.hyperparameters, variants, low.update.leaves, low.init.leaves
+        return (
+            self.target,
+            low.name,
+            low.hyperparameters,
+            variants,
+            low.update.leaves,
+            low.init.leaves,
+        )
 
     def __hash__(self) -> int:
         return hash(self._identity())
@@ -194,6 +238,3 @@ class _Key:
 def _load(key: _Key) -> tuple[str, Unit]:
     source = EMITTERS[key.target](key.lowered)
     return source, load_unit(key.lowered.name, source)
-
-
-__all__ = ["Compiled", "compile_tree", "lower", "optimize", "resolve_target", "text", "trace_tree"]

@@ -89,7 +89,9 @@ class Optimizer(Transformation):
 
         leaves = jax.tree.leaves(params)
         compiled = self.compiled(params)
-        return explain_compiled(compiled.lowered, compiled.variants, self.face.specs(params), machine, len(leaves))
+        return explain_compiled(
+            compiled.lowered, compiled.variants, self.face.specs(params), machine, len(leaves)
+        )
 
     def __repr__(self) -> str:
         parts = ", ".join(

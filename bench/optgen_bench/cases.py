@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -133,11 +134,9 @@ def _clipped_adamw() -> Case:
 
 
 def _call_rule(rule: Callable[..., Any], target: str) -> optax.GradientTransformationExtraArgs:
-    arguments: Mapping[str, Any] = {"target": target}
-    names = getattr(rule, "hyperparameters", None)
-    if names is None or "learning_rate" in names:
-        arguments = {"learning_rate": LEARNING_RATE, **arguments}
-    return rule(**arguments)
+    given = {"target": target, "learning_rate": LEARNING_RATE}
+    taken = inspect.signature(rule).parameters
+    return rule(**{name: value for name, value in given.items() if name in taken})
 
 
 def _load(path: str) -> Any:

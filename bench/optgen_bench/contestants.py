@@ -65,12 +65,19 @@ class Contestant(abc.ABC):
     ours: bool = False
 
     def memory(self, work: Work) -> int:
-        """Returns an estimate of the bytes that it holds while stepping, besides gradients."""
+        """Returns an estimate of the bytes that it will hold, besides JAX's gradients.
+
+        Asked before `prepare`, when state may still be left out, and again after it.
+        """
         return 0
 
     @abc.abstractmethod
     def prepare(self, work: Work) -> Costs:
-        """Builds and compiles the step, and allocates parameters and state."""
+        """Builds and compiles the step, and allocates nothing."""
+
+    @abc.abstractmethod
+    def allocate(self, work: Work) -> None:
+        """Makes parameters and state; comes after `prepare`, before the first step."""
 
     @abc.abstractmethod
     def step(self) -> None:
@@ -81,7 +88,7 @@ class Contestant(abc.ABC):
         """Returns when every step that was taken is done."""
 
     def state(self, work: Work) -> workloads.Tree | None:
-        """Returns the shapes of its state, or None where it does not tell."""
+        """Returns the shapes of its state, once prepared, or None where it does not tell."""
         return None
 
     def planned_bytes(self, work: Work) -> float | None:
@@ -98,4 +105,4 @@ class Contestant(abc.ABC):
 
     @abc.abstractmethod
     def release(self) -> None:
-        """Frees what `prepare` allocated; it may not have been called, or may have failed."""
+        """Frees what `allocate` made; it may not have been called, or may have failed."""

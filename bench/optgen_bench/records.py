@@ -62,6 +62,8 @@ class Spread:
 class Costs:
     """What came before the first step: seconds of each phase, and bytes held while stepping.
 
+    The phases ran in the process of the whole benchmark, where a contestant may find what an
+    earlier one left in JAX's caches; `optgen_bench.costs` measures them in fresh processes.
     `peak_bytes` is XLA's own account of the compiled step: arguments, results and temporaries.
     """
 

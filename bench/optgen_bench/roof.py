@@ -13,14 +13,14 @@ from collections.abc import Callable
 
 import jax
 
-from optgen_bench import streams
+from optgen_bench import streams, workloads
 from optgen_bench.contestants import Contestant, Work
 from optgen_bench.records import Costs
 
 MOST_STREAM_BYTES = 1 << 28  # far beyond any cache, and small next to the memory
 MOST_READS = 8
 _LEAST_STREAM_FLOATS = 1 << 12
-_CALL_BYTES = 1 << 25  # a call moves this much or more, so that starting threads costs nothing
+_CALL_BYTES = 1 << 27  # a call moves this much or more, so that starting threads costs nothing
 _TRIAL_SECONDS = 0.1  # spent on each method when one is chosen
 
 
@@ -70,21 +70,23 @@ class Roof(Contestant):
         return (self.reads + self.writes) * self.stream_bytes * self._passes
 
     def memory(self, work: Work) -> int:
-        return 2 * self.reads * 4 * stream_floats(work.size)
+        return 2 * self.reads * 4 * stream_floats(workloads.tree_bytes(work.tree))
 
     def prepare(self, work: Work) -> Costs:
-        """Allocates the streams, tries every method and keeps the fastest."""
-        self._floats, self._passes = stream_floats(work.size), 1
+        return Costs()
+
+    def allocate(self, work: Work) -> None:
+        """Makes the streams, tries every method on them and keeps the fastest."""
+        self._floats, self._passes = stream_floats(workloads.tree_bytes(work.tree)), 1
         self._passes = max(1, _CALL_BYTES // self.bytes_per_step)
         methods = self._methods()
         for name, run in methods.items():
             self.tried[name] = self.bytes_per_step / _fastest(run, self._passes)
         self.method = max(self.tried, key=lambda name: self.tried[name])
         self._run = methods[self.method]
-        return Costs()
 
     def step(self) -> None:
-        assert self._run is not None, "prepare comes first"
+        assert self._run is not None, "allocate comes first"
         self._run(self._passes)
 
     def wait(self) -> None:
@@ -105,10 +107,10 @@ class Roof(Contestant):
         return methods
 
 
-def stream_floats(parameters: int) -> int:
-    """Returns how many floats each stream holds, for a tree of so many parameters."""
+def stream_floats(tree_bytes: int) -> int:
+    """Returns how many floats each stream holds: as many bytes as the parameters, within bounds."""
     most = MOST_STREAM_BYTES // 4
-    return min(most, max(_LEAST_STREAM_FLOATS, parameters // 16 * 16))
+    return min(most, max(_LEAST_STREAM_FLOATS, tree_bytes // 64 * 16))
 
 
 def _fastest(run: Callable[[int], None], passes: int) -> float:

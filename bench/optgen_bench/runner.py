@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from optgen.errors import UsageError
 from optgen_bench import machine, records, workloads
@@ -81,20 +82,30 @@ def _prepare(
     contestants: Sequence[Contestant], work: Work, absent: dict[str, str], notify: Notify
 ) -> dict[str, Costs]:
     """Prepares all, takes one step of each, and returns the costs of those that can take part."""
-    costs = {}
+    costs: dict[str, Costs] = {}
     for contestant in contestants:
-        notify(f"{work.name}: preparing {contestant.name}")
-        try:
-            found = contestant.prepare(work)
+        notify(f"{work.name}: compiling {contestant.name}")
+        with _reported(contestant, absent):
+            costs[contestant.name] = contestant.prepare(work)
+    check_memory(work, [c for c in contestants if c.name in costs])
+    for contestant in [c for c in contestants if c.name in costs]:
+        notify(f"{work.name}: allocating {contestant.name}")
+        with _reported(contestant, absent):
+            contestant.allocate(work)
             sample(contestant, 1)
-        except Exception as error:  # a peer may fail in its own ways; its absence is reported
-            if contestant.ours:
-                raise
-            absent[contestant.name] = f"{type(error).__name__}: {error}".partition("\n")[0]
-            contestant.release()
-        else:
-            costs[contestant.name] = found
-    return costs
+    return {name: found for name, found in costs.items() if name not in absent}
+
+
+@contextlib.contextmanager
+def _reported(contestant: Contestant, absent: dict[str, str]) -> Iterator[None]:
+    """Turns a peer's failure, whatever it is, into the reason of its absence."""
+    try:
+        yield
+    except Exception as error:
+        if contestant.ours:
+            raise
+        absent[contestant.name] = f"{type(error).__name__}: {error}".partition("\n")[0]
+        contestant.release()
 
 
 def _prepare_roof(
@@ -103,5 +114,5 @@ def _prepare_roof(
     if make_roof is None or moved is None:
         return None
     roof = make_roof(*mix(moved.reads, moved.writes, widest(work)))
-    roof.prepare(work)
+    roof.allocate(work)
     return roof

@@ -72,7 +72,7 @@ def numpy_blocks(arrays: list[jax.Array], writes: int) -> Pass:
         for _ in range(passes):
             list(pool.map(stream, parts))
 
-    return run
+    return _holding(arrays, run)
 
 
 def jitted(arrays: list[jax.Array], writes: int) -> Pass:
@@ -103,7 +103,12 @@ def _native(function: Any, arrays: list[jax.Array]) -> Pass:
         if not function(pointers, floats, count, passes):
             raise RuntimeError(f"could not start {count} threads for the bandwidth roof")
 
-    run.arrays = arrays  # type: ignore[attr-defined]  # the pointers are valid while these live
+    return _holding(arrays, run)
+
+
+def _holding(arrays: list[jax.Array], run: Pass) -> Pass:
+    """Keeps the arrays alive as long as the pass, which knows them by address only."""
+    run.arrays = arrays  # type: ignore[attr-defined]
     return run
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -49,21 +48,21 @@ class TorchStep(Contestant):
         return 5 * workloads.tree_bytes(work.tree)
 
     def prepare(self, work: Work) -> Costs:
+        return Costs()
+
+    def allocate(self, work: Work) -> None:
         import torch
 
         torch.set_num_threads(machine.threads())
         self._device = "cuda" if jax.default_backend() == "gpu" else "cpu"
         self._parameters = [_tensor(x, self._device) for x in jax.tree.leaves(work.parameters())]
-        for parameter, gradient in zip(
-            self._parameters, jax.tree.leaves(work.gradients()), strict=True
-        ):
+        gradients = jax.tree.leaves(work.gradients())
+        for parameter, gradient in zip(self._parameters, gradients, strict=True):
             parameter.grad = _tensor(gradient, self._device)
-        begin = time.perf_counter()
         self._step = self._make(self._parameters, self._kind)
-        return Costs(build=time.perf_counter() - begin)
 
     def step(self) -> None:
-        assert self._step is not None, "prepare comes first"
+        assert self._step is not None, "allocate comes first"
         self._step()
 
     def wait(self) -> None:

@@ -92,7 +92,7 @@ class LeafDType:
         if isinstance(other, LeafDType):
             return self.name == other.name
         try:
-            return self._numpy() == np.dtype(other)  # type: ignore[call-overload,no-any-return]
+            return self._numpy() == np.dtype(other)  # type: ignore[call-overload]
         except TypeError:
             return False
 
@@ -101,6 +101,13 @@ class LeafDType:
 
     def __repr__(self) -> str:
         return f"dtype({self.name!r})"
+
+
+def _unsupported(operator: str) -> Callable[..., NoReturn]:
+    def method(self: Expr, *_: Any) -> NoReturn:
+        raise RuleError(f"the operator {operator} has no meaning in a rule")
+
+    return method
 
 
 class Expr:
@@ -254,12 +261,6 @@ class Expr:
     def __invert__(self) -> Expr:
         return apply("not", self)
 
-    def _unsupported(operator: str) -> Callable[..., NoReturn]:  # type: ignore[misc]
-        def method(self: Expr, *_: Any) -> NoReturn:
-            raise RuleError(f"the operator {operator} has no meaning in a rule")
-
-        return method
-
     __matmul__ = __rmatmul__ = _unsupported("@ (matrix products come in a later version)")
     __mod__ = __rmod__ = _unsupported("%")
     __floordiv__ = __rfloordiv__ = _unsupported("// (use dsl.floor(a / b))")
@@ -270,8 +271,10 @@ class Expr:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)
-        remedy = f"use dsl.{name}(x)" if name in {"sum", "mean", "max", "min", "sqrt"} else (
-            "symbols have .shape, .ndim, .size and .dtype, slots have .next besides"
+        remedy = (
+            f"use dsl.{name}(x)"
+            if name in {"sum", "mean", "max", "min", "sqrt"}
+            else ("symbols have .shape, .ndim, .size and .dtype, slots have .next besides")
         )
         raise RuleError(f"a symbol has no attribute {name!r}; {remedy}")
 

@@ -1,4 +1,7 @@
-"""The functions of the DSL: elementwise, and reductions over a leaf and over the tree."""
+"""The functions of the DSL: elementwise, and reductions over a leaf and over the tree.
+
+Several have the names of Python's own functions, which this module therefore does not call.
+"""
 
 from __future__ import annotations
 
@@ -84,8 +87,8 @@ def _axes(trace: Trace, axis: Axis) -> Axes:
     if axis is None:
         return LEAF
     rank = int(trace.ask("ndim"))
-    given = (axis,) if isinstance(axis, int) else tuple(axis)
-    if any(isinstance(a, bool) or not isinstance(a, int) for a in given):
+    given: tuple[Any, ...] = (axis,) if isinstance(axis, int) else tuple(axis)
+    if [a for a in given if isinstance(a, bool) or not isinstance(a, int)]:
         raise RuleError(f"axis takes an int or a tuple of ints, not {axis!r}")
     if wrong := [a for a in given if not -rank <= a < rank]:
         raise RuleError(

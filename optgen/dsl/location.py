@@ -40,11 +40,8 @@ def _is_library(filename: str) -> bool:
     zoo = str(_PACKAGE / "zoo")
     if filename.startswith(zoo):
         return False
-    return (
-        filename.startswith((str(_PACKAGE), *_LIBRARIES))
-        or "site-packages" in filename
-        or filename.startswith("<frozen")
-    )
+    libraries = (str(_PACKAGE), *_LIBRARIES, "<frozen")
+    return filename.startswith(libraries) or "site-packages" in filename
 
 
 def caller() -> Location:

@@ -106,7 +106,9 @@ def _compose(parts: tuple[Part, ...]) -> tuple[Composition, Mapping[str, Any], t
         for h in part.rule.hyperparameters
         if h.kind == "scalar" and part.values[h.name] is not None
     ]
-    keys, scalars, masks = [], {}, []
+    keys: list[PartKey] = []
+    scalars: dict[str, Any] = {}
+    masks: list[Any] = []
     for part in parts:
         fixed, own, own_masks = [], [], []
         for h in part.rule.hyperparameters:

@@ -64,9 +64,7 @@ def _axes(axes: Axes) -> str:
     return f"axis {axes[0]}" if len(axes) == 1 else f"axes {axes}"
 
 
-def _declare(
-    name: str, axes: Axes | None, init: Any, dtype: str, constant: bool, op: str
-) -> Slot:
+def _declare(name: str, axes: Axes | None, init: Any, dtype: str, constant: bool, op: str) -> Slot:
     trace = current("a slot")
     location = caller()
     if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):

@@ -36,6 +36,10 @@ class Equations(Printer):
             inner = inner.args[0]
         return f"{op}_{where}({self.text(inner)[0]})", ATOM
 
+    def mean(self, total: Node) -> Text:
+        """A mean with the axes that it is over."""
+        return f"mean_{_over(total)}({self.text(total.args[0])[0]})", ATOM
+
     def extent(self, n: Node) -> Text:
         """A number of elements."""
         return ("size" if n.attr == LEAF else f"extent{_axes(n.attr)}"), ATOM

@@ -87,6 +87,10 @@ class Printer:
         """A reduction of a leaf."""
         return self.call(n.op, [self.text(n.args[0])[0]]), ATOM
 
+    def mean(self, total: Node) -> Text:
+        """A sum over the number of its terms."""
+        return self.call("mean", [self.text(total.args[0])[0]]), ATOM
+
     def extent(self, n: Node) -> Text:
         """A number of elements."""
         return "size", ATOM
@@ -181,6 +185,8 @@ class Printer:
 
     def operation(self, n: Node) -> Text:
         """An elementwise operation, split over statements where it would be too long."""
+        if total := _sum_of_mean(n):
+            return self.mean(total)
         parts = [self.text(arg) for arg in n.args]
         while sum(len(text) for text, _ in parts) > _WIDTH:
             longest = max(range(len(parts)), key=lambda i: len(parts[i][0]))
@@ -209,6 +215,18 @@ class Printer:
             operator = self.prefix[n.op]
             return f"{operator.symbol}{_within(parts[0], operator.precedence)}", operator.precedence
         return self.call(n.op, [text for text, _ in parts]), ATOM
+
+
+def _sum_of_mean(n: Node) -> Node | None:
+    """The sum that a division makes a mean of, if it does."""
+    if n.op != "div":
+        return None
+    total, count = n.args
+    while total.op == "broadcast":
+        total = total.args[0]
+    while count.op == "broadcast":
+        count = count.args[0]
+    return total if (total.op, count.op, total.attr) == ("sum", "extent", count.attr) else None
 
 
 def _within(text: Text, precedence: int) -> str:

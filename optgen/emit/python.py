@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from optgen.emit.printer import ATOM, Printer, Text
+from optgen.emit.printer import ATOM, INFIX, PREFIX, Printer, Text
 from optgen.ir.node import Node
 from optgen.ir.types import BOOL, LEAF, PARAM, REAL, SCALAR, Axes, join
 
 WIDTH = 100
 
 _JNP = {"atan2": "arctan2"}
+
+# Python's own / and ** raise where IEEE arithmetic has an answer, and its & | ~ are for bits.
+_SCALAR_FUNCTIONS = {
+    "div": "divide",
+    "pow": "power",
+    "and": "logical_and",
+    "or": "logical_or",
+    "not": "logical_not",
+}
+_CONSTANT_INFIX = {op: how for op, how in INFIX.items() if op not in _SCALAR_FUNCTIONS}
+_CONSTANT_PREFIX = {op: how for op, how in PREFIX.items() if op not in _SCALAR_FUNCTIONS}
 _RESERVED = ("jnp", "lax", "scalar", "along", "round_to", "param", "grad")
 
 
@@ -40,21 +51,9 @@ class Jnp(Printer):
             options += f", initial={'-' if function == 'max' else ''}jnp.inf"
         return f"jnp.{function}({argument}{options})"
 
-    def spell(self, n: Node, parts: list[Text]) -> Text:
-        """As ``Printer``; a sum over a count is a mean."""
-        if n.op == "div" and _is_mean(n):
-            return self._mean(n), ATOM
-        return super().spell(n, parts)
-
-    def operation(self, n: Node) -> Text:
-        """As ``Printer``; a sum over a count is a mean, whose count is not read."""
-        if n.op == "div" and _is_mean(n):
-            return self._mean(n), ATOM
-        return super().operation(n)
-
-    def _mean(self, n: Node) -> str:
-        total = self.visible(n.args[0])
-        return self._reduce("mean", total, self.filled(total.args[0]))
+    def mean(self, total: Node) -> Text:
+        """A mean over the axes of a sum; the count is jnp's own affair."""
+        return self._reduce("mean", total, self.filled(total.args[0])), ATOM
 
     def extent(self, n: Node) -> Text:
         """How many elements there are, as Python knows them."""
@@ -139,30 +138,14 @@ class Scalars(Printer):
 class Constants(Scalars):
     """Scalar arithmetic that stays in Python's doubles where it is given Python numbers."""
 
-    infix = {k: v for k, v in Printer.infix.items() if k not in ("div", "pow", "and", "or")}
-    prefix = {"neg": Printer.prefix["neg"]}
-    _names = {
-        "div": "divide",
-        "pow": "power",
-        "and": "logical_and",
-        "or": "logical_or",
-        "not": "logical_not",
-    }
+    infix = _CONSTANT_INFIX
+    prefix = _CONSTANT_PREFIX
 
     def call(self, op: str, args: list[str]) -> str:
         """The function of ``optgen.runtime.scalar`` for the operation."""
         if op == "abs":
             return f"abs({args[0]})"
-        return f"scalar.{self._names.get(op, op)}({', '.join(args)})"
-
-
-def _is_mean(n: Node) -> bool:
-    total, count = n.args
-    while total.op == "broadcast":
-        total = total.args[0]
-    while count.op == "broadcast":
-        count = count.args[0]
-    return total.op == "sum" and count.op == "extent" and count.attr == total.attr
+        return f"scalar.{_SCALAR_FUNCTIONS.get(op, op)}({', '.join(args)})"
 
 
 def _axis(axes: Axes) -> str:

@@ -46,7 +46,8 @@ class Equation:
 
     Attributes:
       line: what the equation is for, and the node it was read from.
-      symbol: the left side; ``mu'`` for the next value of the slot ``mu``, ``p'`` for the update.
+      symbol: the left side, called as the line is: ``mu'`` for the next value of the slot ``mu``,
+        ``p'`` for the update. Where the equations are for evaluation, symbols are numbered.
       value: the right side, unevaluated. Of the update it is what is added to p.
     """
 
@@ -91,16 +92,22 @@ def equations(program: Program, *, exact: bool = False, evaluate: bool = False) 
       several times, and last for the update.
     """
     plan = outline(program, exact)
-    symbols = {n: sp.Symbol(name, real=True) for n, name in plan.names.items()}
+    symbols = {n: _symbol(name, i, exact) for i, (n, name) in enumerate(plan.names.items())}
+    known: dict[Node, sp.Basic] = {n: s for n, s in symbols.items() if is_input(n)}
     build = Expressions(exact, evaluate)
     result = []
-    known: dict[Node, sp.Basic] = {n: s for n, s in symbols.items() if is_input(n)}
-    for line in plan.lines:
-        symbol = sp.Symbol(line.name, real=True)
+    for i, line in enumerate(plan.lines, len(symbols)):
+        owns = plan.names.get(line.node) == line.name
+        symbol = symbols[line.node] if owns else _symbol(line.name, i, exact)
         result.append(Equation(line, symbol, build(line.node, known)))
-        if symbols.get(line.node) == symbol:
+        if owns:
             known[line.node] = symbol
     return Equations(tuple(result), symbols)
+
+
+def _symbol(name: str, number: int, exact: bool) -> sp.Symbol:
+    # lambdify replaces what is no identifier, and SymPy evaluates where it replaces.
+    return sp.Symbol(f"x{number}" if exact else name, real=True)
 
 
 class Expressions:

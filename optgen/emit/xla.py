@@ -38,7 +38,8 @@ def emit(lowered: Lowered) -> str:
 def title(lowered: Lowered) -> str:
     """The first line of the rule's documentation, or its name."""
     lines = lowered.doc.strip().splitlines()
-    return lines[0].strip() if lines else f"{lowered.name}."
+    first = lines[0].strip() if lines else lowered.name
+    return first if first.endswith((".", "!", "?")) else f"{first}."
 
 
 def header(lowered: Lowered) -> list[str]:

@@ -96,11 +96,16 @@ def run(
         if changed:
             _verify(program, table, current)
         if (changed or turn < len(passes)) and ("all" in wanted or current.name in wanted):
-            print(f"# after {current.name}\n{text(program)}", file=out or sys.stderr)
+            print_program(current.name, program, out)
         unchanged = 0 if changed else unchanged + 1
         if unchanged == len(passes) or turn == _MAX_ROUNDS * len(passes):
             break
     return program
+
+
+def print_program(after: str, program: Program, out: TextIO | None = None) -> None:
+    """Prints a program as it is after a pass, to standard error if ``out`` is None."""
+    print(f"# after {after}\n{text(program)}", file=out or sys.stderr)
 
 
 def _verify(program: Program, table: Mapping[str, Check], after: Pass) -> None:

@@ -74,6 +74,7 @@ class _Hoist:
         self.totals: dict[str, str] = {}
         self.scalar_name: dict[Node, str] = {}
         self.views: dict[Node, Node] = {}
+        self.scalar_views: dict[Node, Node] = {}
         for program in programs:
             for n in program.nodes():
                 self._classify(n)
@@ -156,8 +157,9 @@ class _Hoist:
         return node("scalar", REAL_SCALAR, attr=self.scalar_name[n])
 
     def _known(self, new: Node, like: Node) -> Node:
-        for facts in (self.is_global, self.is_constant, self.phase):
-            facts.setdefault(new, facts[like])  # type: ignore[attr-defined]
+        self.is_global.setdefault(new, self.is_global[like])
+        self.is_constant.setdefault(new, self.is_constant[like])
+        self.phase.setdefault(new, self.phase[like])
         return new
 
     def _scalars(self, phase: int, last: bool) -> Program:
@@ -176,11 +178,15 @@ class _Hoist:
 
     def _scalar_view(self, n: Node) -> Node:
         """The node as a scalar program sees it: totals and constants by their names."""
-        if n.op in _KIND_OF_TOTAL:
-            return node("scalar", REAL_SCALAR, attr=self.total_name[n.attr])
-        if self.is_constant[n] and n.op not in ("const", "hyper") and n.type.dtype == REAL:
-            return self._as_scalar(n)
-        return node(n.op, n.type, [self._scalar_view(arg) for arg in n.args], n.attr)
+        if n not in self.scalar_views:
+            if n.op in _KIND_OF_TOTAL:
+                view = node("scalar", REAL_SCALAR, attr=self.total_name[n.attr])
+            elif self.is_constant[n] and n.op not in ("const", "hyper") and n.type.dtype == REAL:
+                view = self._as_scalar(n)
+            else:
+                view = node(n.op, n.type, [self._scalar_view(arg) for arg in n.args], n.attr)
+            self.scalar_views[n] = view
+        return self.scalar_views[n]
 
     def _describe(self, n: Node) -> str:
         """A readable name for a scalar: the author's, or one that says what it is."""

@@ -129,7 +129,7 @@ def _totals(
         if function is not None and not leaf.empty:
             for name, value in leaf.call(function, scalars).items():
                 found.setdefault(name, []).append(jnp.asarray(value, scalar_dtype()))
-    combine = {"sum": jnp.sum, "max": jnp.max}
+    combine: dict[str, Callable[..., Any]] = {"sum": jnp.sum, "max": jnp.max}
     return {name: combine[how[name]](jnp.stack(values)) for name, values in found.items()}
 
 
@@ -232,7 +232,8 @@ def run_step(
     """
     known = constants(unit.update, hyperparameters)
     step = _step_function(unit, assignment, mode)
-    return step(grads, params, slots, tree_slots, count, known)  # type: ignore[no-any-return]
+    result: tuple[Any, Any, Any, Any] = step(grads, params, slots, tree_slots, count, known)
+    return result
 
 
 @functools.cache
@@ -270,7 +271,8 @@ def run_init(
 ) -> tuple[list[Environment], Environment]:
     """The slots of each leaf and of the tree before the first step."""
     known = constants(unit.init, hyperparameters)
-    return _init_function(unit, assignment)(params, known)  # type: ignore[no-any-return]
+    result: tuple[Any, Any] = _init_function(unit, assignment)(params, known)
+    return result
 
 
 def assign(unit: Unit, specs: Sequence[LeafSpec]) -> tuple[int | None, ...]:

@@ -107,7 +107,7 @@ def _inject(value: Any) -> str:
 def _scalar(value: Any) -> Any:
     if _is_symbol(value) or callable(value):
         return value
-    if isinstance(value, bool) or isinstance(value, (complex, str, bytes)):
+    if isinstance(value, (bool, complex, str, bytes)):
         raise _Refused("it takes a real number, an optax schedule or a JAX scalar")
     if isinstance(value, numbers.Real):
         return float(value)

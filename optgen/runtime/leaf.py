@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,7 @@ def factored_axes(shape: tuple[int, ...], min_dim: int) -> tuple[int, int] | Non
 Fact = tuple[str, tuple[Any, ...], Any]
 """What a rule read of a leaf while it was traced: the question, its arguments, the answer."""
 
-_QUESTIONS = {
+_QUESTIONS: dict[str, Callable[..., Any]] = {
     "ndim": lambda spec: len(spec.shape),
     "shape": lambda spec: spec.shape,
     "size": lambda spec: spec.size,

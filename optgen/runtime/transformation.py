@@ -92,9 +92,7 @@ class Face:
         del extra_args
         return self._run("update", updates, state, params)
 
-    def step(
-        self, grads: Any, state: State, params: Any, **extra_args: Any
-    ) -> tuple[Any, State]:
+    def step(self, grads: Any, state: State, params: Any, **extra_args: Any) -> tuple[Any, State]:
         """Updates the parameters; no tree of updates is ever written.
 
         The update is added at full precision, and rounded once. Under ``jax.jit`` with state and
@@ -130,9 +128,7 @@ class Face:
         present = [leaves[i] if _is_absent(g) else g for i, g in enumerate(grads)]
         unit, assignment = self.resolve(self._specs(tree, structure, leaves, present))
         if params is None and unit.reads_params(assignment):
-            raise TreeError(
-                f"{self.name} reads the parameters: call update(grads, state, params)"
-            )
+            raise TreeError(f"{self.name} reads the parameters: call update(grads, state, params)")
         slots = self._slots(unit, assignment, state, structure, leaves, paths)
         hyperparameters = driver.evaluate_hyperparameters(self.hyperparameters, state.count)
         out, new_slots, tree_slots, count = driver.run_step(
@@ -204,9 +200,7 @@ def _listed(names: Any) -> str:
 
 
 def _slot_trees(unit: Unit, structure: Any, slots: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {
-        name: structure.unflatten([leaf.get(name) for leaf in slots]) for name in unit.slots
-    }
+    return {name: structure.unflatten([leaf.get(name) for leaf in slots]) for name in unit.slots}
 
 
 class Transformation(Base):

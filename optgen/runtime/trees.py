@@ -53,11 +53,16 @@ def check_leaf(leaf: Any, where: str) -> None:
     if name in _FLOATS:
         return
     if "complex" in name:
-        remedy = "keep its real and imaginary parts as two float leaves (optax.contrib.split_real_and_imaginary)"
+        remedy = (
+            "wrap the optimizer in optax.contrib.split_real_and_imaginary, which keeps two real "
+            "leaves for each complex one"
+        )
     elif name.startswith("float"):
         remedy = f"optimizer arithmetic takes {', '.join(_FLOATS)}: cast it"
     else:
-        remedy = "only floating-point leaves are trained: set it to None, or mask it with optax.masked"
+        remedy = (
+            "only floating-point leaves are trained: set it to None, or mask it with optax.masked"
+        )
     raise TreeError(f"{where} has dtype {name}: {remedy}")
 
 
@@ -68,7 +73,8 @@ def match(tree: Any, structure: Any, what: str, like: str) -> list[Any]:
       TreeError: where the structures differ, naming the first difference.
     """
     try:
-        return structure.flatten_up_to(tree)  # type: ignore[no-any-return]
+        entries: list[Any] = structure.flatten_up_to(tree)
+        return entries
     except (ValueError, TypeError) as error:
         detail = str(error).splitlines()[0]
         raise TreeError(
@@ -131,9 +137,7 @@ def specs(
 ) -> tuple[LeafSpec, ...]:
     """The signature of each leaf; ``masks`` holds one tuple over the leaves for each mask."""
     return tuple(
-        LeafSpec(
-            tuple(p.shape), _dtype_name(p), _dtype_name(g), tuple(mask[i] for mask in masks)
-        )
+        LeafSpec(tuple(p.shape), _dtype_name(p), _dtype_name(g), tuple(mask[i] for mask in masks))
         for i, (p, g) in enumerate(zip(params, grads, strict=True))
     )
 

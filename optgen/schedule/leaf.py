@@ -18,6 +18,9 @@ RESULT = {"step": "p", "update": "update"}
 """The name under which the result is stored in each mode."""
 
 
+_FLOAT32 = Dtypes()
+
+
 @dataclass(frozen=True)
 class LeafProgram:
     """What one step does to one kind of leaf, cut where a reduction over the tree is awaited.
@@ -63,7 +66,7 @@ class Leaf:
 
     name: str
     shape: tuple[int, ...]
-    dtypes: Dtypes = Dtypes()
+    dtypes: Dtypes = _FLOAT32
     program: int = 0
 
     @property

@@ -20,7 +20,7 @@ from optgen.schedule.graph import is_effect, is_large, is_reduction, is_statisti
 from optgen.schedule.leaf import LeafProgram
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Levels:
     """When the values of a leaf program can be known; see the module.
 

@@ -7,8 +7,8 @@ large array is a bit: what is loaded (until its store, for that is in place), wh
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from optgen.ir.evaluate import Dtypes
@@ -65,7 +65,7 @@ class Array:
     bytes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """All that the search needs to know of a leaf program.
 
@@ -83,7 +83,7 @@ class Problem:
     targets: tuple[Target, ...]
     arrays: tuple[Array, ...]
     candidates: tuple[Target, ...]
-    overwrites: dict[int, int] = field(hash=False)
+    overwrites: Mapping[int, int]
 
     def covers_with(self, temporaries: Collection[Target]) -> dict[Node, tuple[int, ...]]:
         """The covers of every large value; temporaries take the bits after the arrays'."""
@@ -128,14 +128,10 @@ def state_problem(levels: Levels, dtypes: Dtypes) -> Problem:
         for n in large
         if levels.level[n] < levels.stages - 1 and _worth_keeping(n, overwritten, dtypes)
     ]
-    return Problem(
-        levels, dtypes, tuple(targets), tuple(arrays), tuple(candidates), overwrites
-    )
+    return Problem(levels, dtypes, tuple(targets), tuple(arrays), tuple(candidates), overwrites)
 
 
-def _tighten(
-    targets: list[Target], levels: Levels, beneath: dict[Node, int]
-) -> list[Target]:
+def _tighten(targets: list[Target], levels: Levels, beneath: dict[Node, int]) -> list[Target]:
     """Lowers what is latest, so that whoever needs a statistic finds it."""
     latest = [t.latest for t in targets]
 

@@ -11,7 +11,7 @@ In every step all loads come before all stores.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from optgen.ir.build import effect
@@ -128,9 +128,7 @@ class _Cut:
         for s, stage in enumerate(self.stages):
             roots[s, 1, self.levels.phase_of_stage(s)] = [*stage.kept, *stage.targets]
         for n in self.levels.nodes:
-            if _settles(n) and not is_statistic(n):
-                roots.setdefault(self._place(n, late), []).append(n)
-            elif is_effect(n) and not is_large(n):
+            if (_settles(n) and not is_statistic(n)) or (is_effect(n) and not is_large(n)):
                 roots.setdefault(self._place(n, late), []).append(n)
         return roots
 

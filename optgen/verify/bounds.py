@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from optgen.verify.exact import folded, format_of
+from optgen.verify.exact import Format, folded, format_of
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -46,10 +46,17 @@ class Bounded:
     error: Array
     unit: float
 
+    def __post_init__(self) -> None:
+        # What is infinite or NaN is right or wrong, and not off by something.
+        object.__setattr__(self, "error", np.where(np.isfinite(self.value), self.error, 0.0))
+
     def __add__(self, other: Bounded) -> Bounded:
         value = self.value + other.value
         error = self.error + other.error + np.abs(value)
         return Bounded(value, self.terms + other.terms, error, self.unit)
+
+    def __neg__(self) -> Bounded:
+        return Bounded(-self.value, self.terms, self.error, self.unit)
 
     def __mul__(self, other: Bounded) -> Bounded:
         value = self.value * other.value
@@ -59,6 +66,11 @@ class Bounded:
     def excused_nothing(self) -> Bounded:
         """The same, with no terms but the value itself."""
         return Bounded(self.value, np.abs(self.value), self.error, self.unit)
+
+    def reshaped(self, shape: tuple[int, ...]) -> Bounded:
+        """The same, in another shape."""
+        parts = (x.reshape(shape) for x in (self.value, self.terms, self.error))
+        return Bounded(*parts, self.unit)
 
 
 def measured(x: Any, unit: float, is_rounded: bool = False) -> Bounded:
@@ -131,18 +143,18 @@ def _step(
 def _cast(x: Bounded, dtype: np.dtype[Any]) -> Bounded:
     value = x.value.astype(dtype).astype(np.float64)
     form = format_of(dtype)
-    spacing = spacing_at(x.value, form.precision, form.lowest)
+    spacing = spacing_at(x.value, form)
     tie = np.abs(np.abs(x.value - value) - spacing / 2)
     turns = (tie <= x.unit * x.error) & (x.error > 0)
     extra = np.where(turns, spacing / x.unit, 0.0)
     return Bounded(value, np.abs(value) + extra, extra, x.unit)
 
 
-def spacing_at(x: Array, precision: int, lowest: int) -> Array:
+def spacing_at(x: Array, form: Format) -> Array:
     """The distance between neighbouring numbers of a format near ``x``, in float64."""
     _, exponent = np.frexp(np.abs(x))
-    exponent = np.where(x == 0, lowest, np.maximum(exponent - 1, lowest))
-    return np.ldexp(1.0, exponent - (precision - 1))
+    exponent = np.where(x == 0, form.lowest, np.maximum(exponent - 1, form.lowest))
+    return np.ldexp(1.0, exponent - (form.precision - 1))
 
 
 def _choice(pick: Callable[[Array, Array], Array]) -> Callable[..., Bounded]:
@@ -150,7 +162,10 @@ def _choice(pick: Callable[[Array, Array], Array]) -> Callable[..., Bounded]:
         value = pick(a.value, b.value)
         first = value == a.value
         terms = np.where(first, a.terms, b.terms)
-        return Bounded(value, terms, np.maximum(a.error, b.error), a.unit)
+        error = np.where(first, a.error, b.error)
+        close = np.abs(a.value - b.value) <= a.unit * (a.error + b.error)
+        error = np.where(close, np.maximum(a.error, b.error), error)
+        return Bounded(value, terms, error, a.unit)
 
     def apply(first: Bounded, *rest: Bounded) -> Bounded:
         for x in rest:

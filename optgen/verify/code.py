@@ -7,7 +7,7 @@ decided by the globals that it runs with.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import FunctionType
@@ -41,7 +41,7 @@ class Step:
 
     Attributes:
       line: what the equation is for.
-      arguments: the names of the values that it takes, after the leaf.
+      arguments: the symbols of the values that it takes, after the leaf.
       exact: the function over object arrays of mpmath numbers.
       bounded: the same function over ``Bounded`` values.
       tree: the node of a tree reduction, or None.
@@ -61,12 +61,16 @@ class Compiled:
     """A program as functions.
 
     Attributes:
-      steps: by the name on the left of the equation.
-      inputs: the nodes that are read, by their names in the equations.
+      steps: by the symbol on the left of the equation, in order.
+      inputs: the nodes that are read, by their symbols.
     """
 
     steps: Mapping[str, Step]
     inputs: Mapping[str, Node]
+
+    def storing(self, role: str) -> Iterator[tuple[str, str]]:
+        """The keys of the effects of this role, each with the symbol of its value."""
+        return ((s.line.key, name) for name, s in self.steps.items() if s.line.role == role)
 
 
 @lru_cache(maxsize=256)
@@ -100,10 +104,13 @@ class _Code(StrPrinter):
     def _call(self, name: str, *args: Any) -> str:
         return f"{name}({', '.join(map(self._print, args))})"
 
-    def _print_Add(self, e: Any, order: Any = None) -> str:  # noqa: N802, ARG002
+    def _print_Add(self, e: Any, order: Any = None) -> str:  # noqa: N802
         return f"({' + '.join(map(self._print, e.args))})"
 
     def _print_Mul(self, e: Any) -> str:
+        first, *rest = e.args
+        if first == -1:
+            return f"(-{' * '.join(map(self._print, rest))})"
         return f"({' * '.join(map(self._print, e.args))})"
 
     def _print_Pow(self, e: Any, rational: bool = False) -> str:

@@ -125,7 +125,10 @@ def test_a_case_without_a_peer_says_so(sgd_case):
     alone = cases.Case("mine", sgd_case().make_optgen)
     found, absent = peers.contestants(alone, ["optax", "torch-fused"])
     assert [c.name for c in found] == ["optgen"]
-    assert absent == {"optax": "optax has no such rule", "torch-fused": "torch has no fused mine"}
+    assert absent == {
+        "optax": "the case has no optax peer",
+        "torch-fused": "the case has no torch-fused",
+    }
 
 
 def test_a_missing_torch_names_the_extra(monkeypatch):
@@ -141,6 +144,7 @@ def test_a_jitted_step_is_compiled_once_and_moves_parameters_in_place(work, sgd_
         costs = contestant.prepare(work)
         assert min(costs.build, costs.trace, costs.lower, costs.compile) > 0
         assert costs.peak_bytes >= 3 * workloads.tree_bytes(work.tree)
+        contestant.allocate(work)
         before = contestant._parameters
         compilations.clear()
         contestant.step()
@@ -155,6 +159,7 @@ def test_a_jitted_step_is_compiled_once_and_moves_parameters_in_place(work, sgd_
 def test_gradients_outlive_every_step(work, sgd_case):
     (ours, _), _ = peers.contestants(sgd_case(), ["optax"])
     ours.prepare(work)
+    ours.allocate(work)
     ours.step()
     ours.wait()
     assert not work.jax_gradients["matrix"].is_deleted()
@@ -164,6 +169,7 @@ def test_update_returns_updates_and_keeps_parameters(work, sgd_case):
     found, _ = peers.contestants(sgd_case(), ["update"])
     for contestant in (c for c in found if c.protocol == "update"):
         contestant.prepare(work)
+        contestant.allocate(work)
         before = contestant._parameters
         contestant.step()
         contestant.wait()
@@ -186,7 +192,7 @@ def test_explanations_are_read_where_there_are_any(work, sgd_case):
 
 
 @needs_torch
-@pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "clip+adamw", "rmsprop"])
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "clip+adamw"])
 @pytest.mark.parametrize("kind", ["fused", "foreach"])
 def test_torch_takes_the_same_step_as_optax(name, kind):
     case = cases.case(name)
@@ -197,6 +203,7 @@ def test_torch_takes_the_same_step_as_optax(name, kind):
     torch_step = torch_peer.TorchStep(f"torch-{kind}", case.make_torch, kind)
     for contestant in (ours, torch_step):
         contestant.prepare(work)
+        contestant.allocate(work)
         contestant.step()
         contestant.wait()
     before = jax.tree.leaves(work.parameters())
@@ -206,12 +213,12 @@ def test_torch_takes_the_same_step_as_optax(name, kind):
 
 
 @needs_torch
-@pytest.mark.parametrize("name", ["amsgrad", "adagrad"])
+@pytest.mark.parametrize("name", ["amsgrad", "adagrad", "rmsprop"])
 def test_torch_has_these_too(name):
     case = cases.case(name)
     for kind in case.torch_kinds:
         contestant = torch_peer.TorchStep(kind, case.make_torch, kind)
-        contestant.prepare(Work("small", workloads.tree("small", "bf16")))
+        contestant.allocate(Work("small", workloads.tree("small", "bf16")))
         contestant.step()
         assert all(np.isfinite(leaf).all() for leaf in contestant.current())
 
@@ -220,7 +227,7 @@ def test_torch_has_these_too(name):
 def test_bfloat16_reaches_torch_bit_by_bit():
     work = Work("7", workloads.tree("7", "bf16"))
     contestant = torch_peer.TorchStep("t", cases.case("sgd").make_torch, "foreach")
-    contestant.prepare(work)
+    contestant.allocate(work)
     (leaf,) = contestant.current()
     np.testing.assert_array_equal(leaf, work.parameters()["matrix"].astype(np.float64))
 

@@ -29,8 +29,8 @@ def test_steps_are_interleaved_in_those_orders(fake, clock):
 
 def test_medians_and_quartiles_are_those_of_the_samples(fake, clock):
     player = fake("a", [1.0, 2.0, 3.0, 4.0])  # warm-up takes one round of the four
-    found = rounds.measure([player], seconds=12.0, clock=clock, rest=no_rest)["a"]
-    assert found.samples == 5  # 1 + 2 + 3 + 4 seconds leave room for one more
+    found = rounds.measure([player], seconds=11.0, clock=clock, rest=no_rest)["a"]
+    assert found.samples == 5  # 1 + 2 + 3 + 4 seconds leave room for one more of 1
     assert (found.lower, found.median, found.upper) == (1.0, 2.0, 3.0)
 
 
@@ -53,10 +53,10 @@ def test_one_noisy_contestant_keeps_the_others_running(fake, clock):
 
 
 def test_short_steps_are_timed_many_at_a_time(fake, clock):
-    player = fake("a", [1e-4])
+    player = fake("a", [2**-13])
     found = rounds.measure([player], seconds=0.0, clock=clock, rest=no_rest)["a"]
-    assert found.steps_per_sample == 20
-    assert found.median == pytest.approx(1e-4)
+    assert found.steps_per_sample == 17
+    assert found.median == 2**-13
     assert player.waits < player.steps / 2  # waited for at the end of each sample
 
 
@@ -113,5 +113,5 @@ def test_uncertainty_shrinks_with_more_samples():
 
 
 def test_ranges_overlap_where_they_share_a_point():
-    assert overlap(spread([1.0, 2.0, 3.0]), spread([2.5, 3.0, 4.0]))
+    assert overlap(spread([1.0, 2.0, 3.0]), spread([2.0, 3.0, 4.0]))
     assert not overlap(spread([1.0, 2.0, 3.0]), spread([11.0, 12.0, 13.0]))

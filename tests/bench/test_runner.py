@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from optgen.errors import UsageError
-from optgen_bench import machine, records, rounds, runner, workloads
+from optgen_bench import machine, rounds, runner, workloads
 from optgen_bench.agreement import disagreements
 from optgen_bench.contestants import Work
 from optgen_bench.results import ratios
@@ -24,9 +24,8 @@ class FakeRoof(Roof):
         super().__init__(reads, writes)
         self.clock = clock
 
-    def prepare(self, work):
+    def allocate(self, work):
         self._floats, self._passes, self.method = 10**6, 1, "fake"
-        return records.Costs()
 
     def step(self):
         self.clock.now += self.bytes_per_step / 1e9
@@ -115,13 +114,14 @@ def test_the_roof_takes_its_turn_in_every_round(fake, run, clock):
     assert last in ("optgen", "roof")
 
 
-def test_a_peer_that_fails_is_absent_with_its_reason(fake, run):
+@pytest.mark.parametrize("phase", ["prepare", "allocate"])
+def test_a_peer_that_fails_is_absent_with_its_reason(fake, run, phase):
     broken = fake("torch-fused", [1.0])
 
-    def prepare(work):
+    def fail(work):
         raise RuntimeError("no fused kernel\nfor this device")
 
-    broken.prepare = prepare
+    setattr(broken, phase, fail)
     found = run([fake("optgen", [1.0], ours=True), broken], absent={"optax": "optax has no such"})
     assert [m.name for m in found.measurements] == ["optgen"]
     assert found.absent == {
@@ -154,6 +154,17 @@ def test_a_tree_that_does_not_fit_is_refused_before_anything_runs(fake, monkeypa
     with pytest.raises(UsageError, match=r"llama3-8b in float32 needs about 32\.1 GB .*smaller"):
         runner.run("adamw", Work("llama3-8b", workloads.tree("llama3-8b")), [contestant])
     assert contestant.steps == 0
+
+
+def test_memory_is_counted_again_when_the_state_is_known(fake, run, monkeypatch):
+    monkeypatch.setattr(machine, "available_memory", lambda: 10**6)
+    greedy, seen = fake("optgen", [1.0], ours=True), []
+    greedy.prepare = lambda work: seen.append("prepared")
+    greedy.memory = lambda work: 10**7 if seen else 0
+    with pytest.raises(UsageError, match=r"needs about 0\.0 GB for 1 contestants"):
+        run([greedy])
+    assert seen == ["prepared"]
+    assert greedy.steps == 0
 
 
 @pytest.mark.parametrize(

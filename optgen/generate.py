@@ -1,0 +1,339 @@
+"""Emitted packages: written to disk, added to, and checked against a fresh emission.
+
+A package holds a module for each choice of static hyperparameters that was asked for, and in
+each the variants for the leaves that were asked for; ``manifest.json`` remembers both, so that
+generating again adds to what is there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from optgen.compile import EMITTERS, lower
+from optgen.dsl.rule import Instance
+from optgen.emit.python import Doc, literal, render
+from optgen.emit.templates import template
+from optgen.errors import HyperparameterError, TargetError, UsageError
+from optgen.runtime.hyper import REQUIRED, Hyperparameter
+from optgen.runtime.leaf import LeafSpec, MaskValue
+from optgen.runtime.package import settings_of
+from optgen.zoo import STOCK
+
+DEFAULT_SHAPES: tuple[tuple[int, ...], ...] = (
+    (),
+    (128,),
+    (256, 512),
+    (512, 256),
+    (4, 256, 512),
+    (4, 512, 256),
+    (3, 3, 128, 256),
+    (3, 3, 256, 128),
+)
+"""Leaves of every kind that the stock rules tell apart: vectors, matrices, both ways factored."""
+
+STOCK_SETTINGS: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "sgd": ({}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}),
+    "rmsprop": ({}, {"centered": True}, {"momentum": 0.9}),
+    "adafactor": ({}, {"momentum": 0.9, "weight_decay_rate": 1e-3}),
+}
+"""The choices beyond its defaults that a stock rule's committed package holds."""
+
+_ANY_NUMBER = 1.0  # stands for a run-time hyperparameter: no value of one is in what is emitted
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class _Configuration:
+    """What one module of a package was emitted for."""
+
+    given: Mapping[str, Any]
+    leaves: tuple[LeafSpec, ...]
+
+
+def generate(
+    rule: Any,
+    out: Path,
+    settings: Mapping[str, Any] | None = None,
+    shapes: Iterable[tuple[int, ...]] = DEFAULT_SHAPES,
+    dtypes: Iterable[str] = ("float32",),
+    targets: Iterable[str] = ("xla",),
+) -> list[Path]:
+    """Writes a rule's package, or adds to it.
+
+    Args:
+      rule: a rule, a chain of rules, or an optimizer.
+      out: the directory that holds packages; the rule's own is made in it.
+      settings: hyperparameters by name; those that are static, or None or not, decide what is
+        emitted.
+      shapes: the shapes of leaves to serve.
+      dtypes: the names of their dtypes.
+      targets: what to emit for.
+
+    Returns:
+      The files that were written.
+
+    Raises:
+      RuleError: for what is wrong with the rule.
+      TargetError: for a target that this version cannot emit.
+    """
+    targets = _known(targets)
+    given = dict(settings or {})
+    instance = _instance(rule, given)
+    directory = Path(out) / instance.name
+    leaves = _specs(instance, shapes, dtypes)
+    configurations = _merge(_remembered(directory), _Configuration(given, leaves), rule)
+    return _write(directory, _files(rule, configurations, targets))
+
+
+def generate_all(out: Path) -> list[Path]:
+    """Writes the packages of every stock rule, and the module that imports them all."""
+    out = Path(out)
+    return [
+        path
+        for name, files in _stock_files().items()
+        for path in _write(out / name if name else out, files)
+    ]
+
+
+def check(out: Path) -> list[str]:
+    """What differs between a directory of stock packages and a fresh emission, a line each."""
+    out, faults = Path(out), []
+    for name, files in _stock_files().items():
+        directory = out / name if name else out
+        for file, text in files.items():
+            path = directory / file
+            if not path.exists():
+                faults.append(f"{path} is missing")
+            elif path.read_text(encoding="utf-8") != text:
+                faults.append(f"{path} differs from what optgen emits now")
+        known = set(files) | {"__pycache__"}
+        known |= {name for name in _stock_files() if name} if not name else set()
+        extra = [p for p in sorted(directory.glob("*")) if p.name not in known]
+        faults += [f"{path} is not emitted by any stock rule" for path in extra]
+    return faults
+
+
+def _stock_files() -> dict[str, dict[str, str]]:
+    packages: dict[str, dict[str, str]] = {}
+    for name, rule in sorted(STOCK.items()):
+        configurations: list[_Configuration] = []
+        for given in STOCK_SETTINGS.get(name, ({},)):
+            leaves = _specs(_instance(rule, given), DEFAULT_SHAPES, ("float32",))
+            configurations.append(_Configuration(given, leaves))
+        packages[name] = _files(rule, configurations, tuple(EMITTERS))
+    packages[""] = {"__init__.py": template("kernels.py.jinja").render(names=sorted(STOCK))}
+    return packages
+
+
+def _known(targets: Iterable[str]) -> tuple[str, ...]:
+    targets = tuple(targets)
+    for target in targets:
+        if target not in EMITTERS:
+            raise TargetError(
+                f"target {target!r} is not in this version of optgen: there are "
+                f"{', '.join(EMITTERS)}"
+            )
+    return targets
+
+
+def _instance(rule: Any, given: Mapping[str, Any]) -> Instance:
+    """The rule with numbers for the run-time hyperparameters that it wants."""
+    instance = getattr(rule, "instance", None)
+    if instance is not None:
+        if given:
+            raise UsageError(
+                f"{instance.name} has its hyperparameters already: generate the rule itself to "
+                f"choose {', '.join(given)}"
+            )
+        return cast(Instance, instance)
+    wanted = {
+        h.name: _ANY_NUMBER
+        for h in rule.hyperparameters
+        if h.default is REQUIRED and h.kind == "scalar"
+    }
+    missing = [h.name for h in rule.hyperparameters if h.default is REQUIRED and h.static]
+    if missing := [name for name in missing if name not in given]:
+        raise HyperparameterError(
+            f"{rule.name} needs the static {missing[0]!r}: choose it with --set {missing[0]}=…"
+        )
+    return cast(Instance, rule(**{**wanted, **given}).instance)
+
+
+def _specs(
+    instance: Instance, shapes: Iterable[tuple[int, ...]], dtypes: Iterable[str]
+) -> tuple[LeafSpec, ...]:
+    """The leaves to serve, under everything that a mask may say of them."""
+    choices: tuple[MaskValue, ...] = (None, True, False)
+    masks = list(itertools.product(choices, repeat=len(instance.masks)))
+    return tuple(
+        LeafSpec(tuple(shape), dtype, dtype, mask)
+        for shape, dtype, mask in itertools.product(shapes, dtypes, masks)
+    )
+
+
+def _remembered(directory: Path) -> list[_Configuration]:
+    path = directory / _MANIFEST
+    if not path.exists():
+        return []
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return [
+            _Configuration(
+                entry["settings"],
+                tuple(
+                    LeafSpec(
+                        tuple(leaf["shape"]),
+                        leaf["param_dtype"],
+                        leaf["grad_dtype"],
+                        tuple(leaf["masks"]),
+                    )
+                    for leaf in entry["leaves"]
+                ),
+            )
+            for entry in entries
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} is no manifest of an emitted package ({type(error).__name__}: {error}): "
+            "remove the directory, or choose another with -o"
+        ) from None
+
+
+def _merge(known: list[_Configuration], new: _Configuration, rule: Any) -> list[_Configuration]:
+    """Adds to the configuration that is emitted for the same settings, or adds another."""
+    key = _settings(_instance(rule, new.given))
+    for i, old in enumerate(known):
+        if _settings(_instance(rule, old.given)) == key:
+            leaves = tuple(dict.fromkeys((*old.leaves, *new.leaves)))
+            return [*known[:i], _Configuration(old.given, leaves), *known[i + 1 :]]
+    return [*known, new]
+
+
+def _hyperparameters(instance: Instance) -> tuple[Hyperparameter, ...]:
+    """A rule's own; for a chain its run-time ones, at the values that they have now."""
+    if len(instance.parts) == 1:
+        return instance.parts[0].rule.hyperparameters
+    scalars = [
+        Hyperparameter(name, "scalar", value if isinstance(value, float) else REQUIRED)
+        for name, value in instance.scalars.items()
+    ]
+    masks = [
+        Hyperparameter(f"{part.rule.name}_{name}", "mask", None)
+        for part in instance.composition.parts
+        for name in part.masks
+    ]
+    return (*scalars, *masks)
+
+
+def _settings(instance: Instance) -> dict[str, Any]:
+    if len(instance.parts) > 1:
+        return {}
+    part = instance.parts[0]
+    return settings_of(part.rule.hyperparameters, part.values)
+
+
+def _files(
+    rule: Any, configurations: Sequence[_Configuration], targets: Sequence[str]
+) -> dict[str, str]:
+    """The text of every file of a package."""
+    files: dict[str, str] = {}
+    units: list[str | Doc] = []
+    modules: list[str] = []
+    first = _instance(rule, configurations[0].given)
+    for configuration in configurations:
+        instance = _instance(rule, configuration.given)
+        lowered, _ = lower(instance.composition, configuration.leaves)
+        for target in targets:
+            module = _module_name(target, instance)
+            files[f"{module}.py"] = EMITTERS[target](lowered)
+        module = _module_name("xla", instance)
+        modules.append(module)
+        settings = [f"{literal(k)}: {literal(v)}" for k, v in _settings(instance).items()]
+        units.append(Doc("(", [Doc("{", settings, "}"), f"{module}.UNIT"], ")"))
+    hyperparameters = [_declaration(h) for h in _hyperparameters(first)]
+    package = Doc(
+        f"{first.name} = Package(",
+        [
+            f"name={literal(first.name)}",
+            "module=__name__",
+            Doc("hyperparameters=(", hyperparameters, ",)" if len(hyperparameters) == 1 else ")"),
+            Doc("units=(", units, ",)" if len(units) == 1 else ")"),
+            "doc=__doc__",
+        ],
+        ")",
+    )
+    files["__init__.py"] = template("package.py.jinja").render(
+        doc=_docstring(lowered.doc),
+        name=first.name,
+        modules=sorted(modules),
+        package=render(package),
+    )
+    files[_MANIFEST] = _manifest(configurations)
+    return files
+
+
+def _docstring(doc: str) -> str:
+    lines = doc.strip().splitlines()
+    indents = [len(line) - len(line.lstrip()) for line in lines[1:] if line.strip()]
+    shift = min(indents, default=0)
+    return "\n".join([lines[0], *(line[shift:].rstrip() for line in lines[1:])])
+
+
+def _module_name(target: str, instance: Instance) -> str:
+    """``xla`` for a rule's defaults; else what was chosen is in the name."""
+    if len(instance.parts) > 1:
+        return target
+    part = instance.parts[0]
+    words = [target]
+    for h in part.rule.hyperparameters:
+        value, default = part.values[h.name], h.default
+        if h.static and value != default:
+            words.append(h.name if value is True else f"{h.name}_{value}".lower())
+        elif default is not REQUIRED and (value is None) != (default is None):
+            words.append(h.name if default is None else f"no_{h.name}")
+    name = "_".join(words)
+    return "".join(c if c.isalnum() else "_" for c in name)
+
+
+def _declaration(h: Hyperparameter) -> str:
+    default = "" if h.default is REQUIRED else f", {literal(h.default)}"
+    return f"Hyperparameter({literal(h.name)}, {literal(h.kind)}{default})"
+
+
+def _manifest(configurations: Sequence[_Configuration]) -> str:
+    entries = [
+        {"settings": dict(c.given), "leaves": [asdict(leaf) for leaf in c.leaves]}
+        for c in configurations
+    ]
+    lines = []
+    for entry in entries:
+        leaves = ",\n".join(f"      {json.dumps(leaf)}" for leaf in entry["leaves"])
+        settings = json.dumps(entry["settings"])
+        lines.append(f'  {{\n    "settings": {settings},\n    "leaves": [\n{leaves}\n    ]\n  }}')
+    return "[\n" + ",\n".join(lines) + "\n]\n"
+
+
+def _write(directory: Path, files: Mapping[str, str]) -> list[Path]:
+    """Writes each file whole or not at all."""
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, text in files.items():
+        path = directory / name
+        handle, temporary = tempfile.mkstemp(dir=directory, prefix=f".{name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        paths.append(path)
+    return paths
