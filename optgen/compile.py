@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from optgen import config
 from optgen.dsl.rule import Composition
-from optgen.dsl.tracing import Traced, slot_names, trace
+from optgen.dsl.tracing import Traced, check_tree_slots, slot_names, trace
 from optgen.emit import xla
 from optgen.emit.lowered import Lowered, LoweredVariant
 from optgen.emit.naming import variant_names
@@ -28,7 +28,7 @@ from optgen.ir.program import Program
 from optgen.passes import driver
 from optgen.passes.hoist import Hoisted, hoist
 from optgen.passes.step import as_step
-from optgen.runtime.leaf import LeafSpec
+from optgen.runtime.leaf import Fact, LeafSpec, MaskValue
 from optgen.runtime.load import load_unit
 from optgen.runtime.unit import Guard, Slot, Unit
 from optgen.schedule import Leaf, LeafProgram, Machine, Mode, Plan, plan
@@ -93,6 +93,7 @@ def _compile(composition: Composition, specs: tuple[LeafSpec, ...], target: str)
 def trace_tree(composition: Composition, specs: Sequence[LeafSpec]) -> dict[LeafSpec, Traced]:
     """Traces a composition for each distinct signature; slots get their final names."""
     traced = {spec: trace(composition, spec) for spec in dict.fromkeys(specs)}
+    check_tree_slots(list(traced.values()))
     names = slot_names(list(traced.values()))
     renamed = {one: one.renamed(names) for one in dict.fromkeys(traced.values())}
     return {spec: renamed[one] for spec, one in traced.items()}
@@ -191,7 +192,27 @@ def _slots(traced: Traced) -> dict[str, Slot]:
 
 
 def _guards(group: Sequence[tuple[LeafSpec, Traced]]) -> tuple[Guard, ...]:
-    return tuple(dict.fromkeys(Guard(traced.facts, spec.masks) for spec, traced in group))
+    masks: dict[tuple[Fact, ...], list[tuple[MaskValue | str, ...]]] = {}
+    for spec, traced in group:
+        masks.setdefault(traced.facts, []).append(spec.masks)
+    return tuple(Guard(facts, said) for facts, every in masks.items() for said in _widen(every))
+
+
+def _widen(masks: list[tuple[MaskValue | str, ...]]) -> list[tuple[MaskValue | str, ...]]:
+    """The same choices in fewer: a mask of which None, True and False all occur is any."""
+    masks = list(dict.fromkeys(masks))
+    for place in range(len(masks[0])):
+        others: dict[tuple[object, ...], set[object]] = {}
+        for said in masks:
+            others.setdefault((said[:place], said[place + 1 :]), set()).add(said[place])
+        widened = [
+            (*said[:place], "any", *said[place + 1 :])
+            if others[said[:place], said[place + 1 :]] >= {None, True, False}
+            else said
+            for said in masks
+        ]
+        masks = list(dict.fromkeys(widened))
+    return masks
 
 
 def _settings(composition: Composition) -> dict[str, object]:

@@ -41,9 +41,9 @@ DEFAULT_SHAPES: tuple[tuple[int, ...], ...] = (
 STOCK_SETTINGS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "sgd": ({}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}),
     "rmsprop": ({}, {"centered": True}, {"momentum": 0.9}),
-    "adafactor": ({}, {"momentum": 0.9, "weight_decay_rate": 1e-3}),
+    "adafactor": ({"learning_rate": 1e-3}, {"learning_rate": 1e-3, "momentum": 0.9}),
 }
-"""The choices beyond its defaults that a stock rule's committed package holds."""
+"""What a stock rule's committed package was emitted for, where that is not its defaults alone."""
 
 _ANY_NUMBER = 1.0  # stands for a run-time hyperparameter: no value of one is in what is emitted
 _MANIFEST = "manifest.json"
@@ -184,6 +184,8 @@ def _remembered(directory: Path) -> list[_Configuration]:
         return []
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(entries, list) or not entries:
+            raise ValueError("it lists no configurations")
         return [
             _Configuration(
                 entry["settings"],
@@ -250,10 +252,10 @@ def _files(
     for configuration in configurations:
         instance = _instance(rule, configuration.given)
         lowered, _ = lower(instance.composition, configuration.leaves)
+        suffix = "" if configuration is configurations[0] else _difference(instance, first)
         for target in targets:
-            module = _module_name(target, instance)
-            files[f"{module}.py"] = EMITTERS[target](lowered)
-        module = _module_name("xla", instance)
+            files[f"{target}{suffix}.py"] = EMITTERS[target](lowered)
+        module = f"xla{suffix}"
         modules.append(module)
         settings = [f"{literal(k)}: {literal(v)}" for k, v in _settings(instance).items()]
         units.append(Doc("(", [Doc("{", settings, "}"), f"{module}.UNIT"], ")"))
@@ -286,20 +288,18 @@ def _docstring(doc: str) -> str:
     return "\n".join([lines[0], *(line[shift:].rstrip() for line in lines[1:])])
 
 
-def _module_name(target: str, instance: Instance) -> str:
-    """``xla`` for a rule's defaults; else what was chosen is in the name."""
-    if len(instance.parts) > 1:
-        return target
-    part = instance.parts[0]
-    words = [target]
-    for h in part.rule.hyperparameters:
-        value, default = part.values[h.name], h.default
-        if h.static and value != default:
-            words.append(h.name if value is True else f"{h.name}_{value}".lower())
-        elif default is not REQUIRED and (value is None) != (default is None):
-            words.append(h.name if default is None else f"no_{h.name}")
-    name = "_".join(words)
-    return "".join(c if c.isalnum() else "_" for c in name)
+def _difference(instance: Instance, first: Instance) -> str:
+    """What a module is called beyond its target: the choices that differ from the first one's."""
+    words = []
+    chosen, usual = _settings(instance), _settings(first)
+    for name in (h.name for h in _hyperparameters(first)):
+        if name in usual and name not in chosen:
+            words.append(name)  # it was None, and is a run-time scalar now
+        elif name in chosen and name not in usual:
+            words.append(f"no_{name}")
+        elif name in chosen and chosen[name] != usual[name]:
+            words.append(name if chosen[name] is True else f"{name}_{chosen[name]}".lower())
+    return "".join("_" + "".join(c if c.isalnum() else "_" for c in word) for word in words)
 
 
 def _declaration(h: Hyperparameter) -> str:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from optgen.compile import Compiled, compile_tree, resolve_target, trace_tree
-from optgen.dsl.rule import Instance, set_optimizer_factory
+from optgen.dsl.rule import Instance
 from optgen.errors import TargetError
 from optgen.ir.program import Program
 from optgen.runtime import driver
@@ -103,5 +103,3 @@ class Optimizer(Transformation):
     def __reduce__(self) -> tuple[Any, ...]:
         return Optimizer, (Instance(self.instance.parts, self.instance.target),)
 
-
-set_optimizer_factory(Optimizer)

@@ -18,7 +18,6 @@ import optgen
 from optgen import dsl
 from optgen.errors import (
     HyperparameterError,
-    OptgenError,
     ParseError,
     RuleError,
     TargetError,
@@ -40,7 +39,7 @@ class Case(NamedTuple):
     """
 
     run: Callable[[], object]
-    kind: type[OptgenError]
+    kind: type[Exception]
     words: tuple[str, ...]
 
 
@@ -53,7 +52,7 @@ def malformed(*words: str):
     return _collect(RULES, RuleError, words)
 
 
-def refused(kind: type[OptgenError], *words: str):
+def refused(kind: type[Exception], *words: str):
     """A function that calls something of optgen's wrongly."""
     return _collect(CALLS, kind, words)
 
@@ -114,7 +113,7 @@ def next_read_too_early():
     return rule
 
 
-@malformed("mu.next is used in its own new value", "mu reads the old one")
+@malformed("mu.next is read before it is assigned", "mu alone is the old value")
 def next_augmented():
     @dsl.rule
     def rule(g, p, *, learning_rate):
@@ -171,7 +170,7 @@ def constant_slot_assigned():
     return rule
 
 
-@malformed("'mu' has no attribute 'nxt'", ".next")
+@malformed("a symbol has no 'nxt' to assign", ".next")
 def slot_with_a_typo_in_next():
     @dsl.rule
     def rule(g, p, *, learning_rate):
@@ -182,7 +181,7 @@ def slot_with_a_typo_in_next():
     return rule
 
 
-@malformed("'g' has no next", "dsl.state")
+@malformed("a symbol has no 'next' to assign", "dsl.state")
 def next_of_no_slot():
     @dsl.rule
     def rule(g, p, *, learning_rate):
@@ -260,7 +259,7 @@ def slot_like_a_shape():
     return rule
 
 
-@malformed("tree_state 'scale'", "the same for every leaf", "dsl.tree_sum")
+@malformed("scale.next, a tree_state", "the same for every leaf", "dsl.tree_sum")
 def tree_slot_assigned_a_leaf_value():
     @dsl.rule
     def rule(g, p, *, learning_rate):
@@ -271,13 +270,35 @@ def tree_slot_assigned_a_leaf_value():
     return rule
 
 
-@malformed("tree_state 'scale'", "the same for every leaf", "dsl.tree_sum")
+@malformed("scale.next, a tree_state", "the same for every leaf", "dsl.tree_sum")
 def tree_slot_assigned_a_statistic_of_one_leaf():
     @dsl.rule
     def rule(g, p, *, learning_rate):
         scale = dsl.tree_state("scale", init=1.0)
         scale.next = dsl.norm(g)  # culprit
         return -learning_rate * g / scale.next
+
+    return rule
+
+
+@malformed("the init of scale, a tree_state", "the same for every leaf", "dsl.tree_sum")
+def tree_slot_that_begins_with_a_statistic_of_one_leaf():
+    @dsl.rule
+    def rule(g, p, *, learning_rate):
+        scale = dsl.tree_state("scale", init=dsl.norm(p))  # culprit
+        scale.next = 2 * scale
+        return -learning_rate * g / scale.next
+
+    return rule
+
+
+@malformed("tree_state 'seen'", "its .next is not the same for every leaf", "p.size")
+def tree_slot_on_which_leaves_disagree():
+    @dsl.rule
+    def rule(g, p, *, learning_rate):
+        seen = dsl.tree_state("seen")  # culprit
+        seen.next = seen + p.size
+        return -learning_rate * g
 
     return rule
 
@@ -325,7 +346,7 @@ def nothing_returned():
     return rule
 
 
-@malformed("no axis", "the parameter's shape")
+@malformed("varies along no axis (a scalar)", "the parameter's shape")
 def a_scalar_returned():
     @dsl.rule
     def rule(g, p, *, learning_rate):
@@ -343,7 +364,25 @@ def a_tuple_returned():
     return rule
 
 
-@malformed("jnp.tanh", "dsl.tanh")
+@malformed("Rule is returned", "return an update", "dsl.chain")
+def a_rule_returned():
+    @dsl.rule
+    def rule(*, learning_rate):
+        return plain  # culprit
+
+    return rule
+
+
+@malformed("generator is returned", "return an update")
+def a_generator_returned():
+    @dsl.rule  # culprit
+    def rule(g, p, *, learning_rate):
+        yield g
+
+    return rule
+
+
+@malformed("functions of NumPy and jax.numpy", "of the same name from optgen.dsl")
 def a_function_of_jax():
     @dsl.rule
     def rule(g, p, *, learning_rate):
@@ -352,7 +391,7 @@ def a_function_of_jax():
     return rule
 
 
-@malformed("np.sqrt", "dsl.sqrt")
+@malformed("functions of NumPy and jax.numpy", "of the same name from optgen.dsl")
 def a_function_of_numpy():
     @dsl.rule
     def rule(g, p, *, learning_rate):
@@ -361,7 +400,7 @@ def a_function_of_numpy():
     return rule
 
 
-@malformed("float", "optgen.dsl")
+@malformed("no Python number", "the functions of optgen.dsl")
 def a_function_of_math():
     import math
 
@@ -440,6 +479,16 @@ def a_symbol_indexed():
     @dsl.rule
     def rule(g, p, *, learning_rate):
         return -learning_rate * g[0]  # culprit
+
+    return rule
+
+
+@malformed("a symbol cannot be indexed", "the whole leaf")
+def a_symbol_assigned_to_in_part():
+    @dsl.rule
+    def rule(g, p, *, learning_rate):
+        g[0] = 0.0  # culprit
+        return -learning_rate * g
 
     return rule
 
@@ -548,12 +597,13 @@ def a_schedule_inside_a_rule():
 
     @dsl.rule
     def rule(*, learning_rate):
-        return dsl.chain(inner(optax.constant_schedule(0.1)))  # culprit
+        schedule = optax.constant_schedule(0.1)
+        return dsl.chain(inner(schedule))  # culprit
 
     return rule
 
 
-@malformed("takes tuples of int", "factored_axes")
+@malformed("dsl.factored_axes takes a shape", "pass p.shape")
 def factored_axes_of_a_symbol():
     @dsl.rule
     def rule(g, p, *, learning_rate):
@@ -674,7 +724,7 @@ def boolean_parameters():
     plain(0.1).init({"w": jnp.ones(3, bool)})
 
 
-@refused(TreeError, "params at ['w']", "complex64", "real and imaginary")
+@refused(TreeError, "params at ['w']", "complex64", "optax.contrib.split_real_and_imaginary")
 def complex_parameters():
     plain(0.1).init({"w": jnp.ones(3, jnp.complex64)})
 
@@ -691,7 +741,7 @@ def python_numbers_for_parameters():
 
 @refused(TreeError, "params at ['activation']", "function", "set them to None")
 def a_function_among_the_parameters():
-    plain(0.1).init({"w": jnp.ones(3), "activation": jnp.tanh})
+    plain(0.1).init({"w": jnp.ones(3), "activation": lambda x: x})
 
 
 @refused(TreeError, "params at ['w']", "str", "set them to None")
@@ -709,17 +759,23 @@ def gradients_of_another_shape():
     updated(plain(0.1), {"w": jnp.ones((3, 2)), "b": jnp.ones(3)})
 
 
-@refused(TreeError, "grads do not have the structure of params", "'b'", "jax.grad")
+@refused(TreeError, "different structures", "grads lacks ['b']", "jax.grad")
 def gradients_that_lack_a_leaf():
     updated(plain(0.1), {"w": jnp.ones((3, 2))})
 
 
-@refused(TreeError, "grads do not have the structure of params")
+@refused(TreeError, "different structures", "grads lacks ['b']", "has [0] besides", "1 more")
 def gradients_in_a_list():
     updated(plain(0.1), [jnp.ones((3, 2)), jnp.ones(2)])
 
 
-@refused(TreeError, "params", "None", "grads, state, params")
+@refused(TreeError, "different structures", "has .count besides", "jax.grad")
+def the_state_for_the_gradients():
+    tx = plain(0.1)
+    tx.update(tx.init(PARAMS), PARAMS, PARAMS)
+
+
+@refused(TreeError, "decayed reads the parameters", "update(grads, state, params)")
 def no_parameters_for_a_rule_that_reads_them():
     updated(decayed(0.1), params=None)
 
@@ -730,7 +786,7 @@ def no_parameters_for_a_step():
     tx.step(PARAMS, tx.init(PARAMS), None)
 
 
-@refused(TreeError, "grads are None", "update(grads, state, params)")
+@refused(TreeError, "grads is None", "jax.grad")
 def no_gradients():
     updated(plain(0.1), None)
 
@@ -757,7 +813,7 @@ def the_state_of_parameters_of_other_shapes():
     updated(tx, state=tx.init({"w": jnp.ones((3, 2)), "b": jnp.ones(5)}))
 
 
-@refused(TreeError, "state.trace", "structure", "init(params)")
+@refused(TreeError, "state.trace lacks ['b']", "has ['kernel'] besides", "init(params)")
 def the_state_of_another_tree():
     tx = plain(0.1, 0.9)
     updated(tx, state=tx.init({"kernel": jnp.ones((3, 2))}))
@@ -783,7 +839,7 @@ def a_schedule_that_raises():
     updated(plain(lambda count: 1 / 0))
 
 
-@refused(HyperparameterError, "'learning_rate'", "int32 count", "jnp.where")
+@refused(HyperparameterError, "'learning_rate'", "Under jax.jit", "jnp.where")
 def a_schedule_that_branches_under_jit():
     tx = plain(lambda count: 0.1 if count < 10 else 0.01)
     jax.jit(tx.update)(PARAMS, tx.init(PARAMS), PARAMS)
@@ -844,7 +900,7 @@ def a_bool_for_a_number():
     plain(True)
 
 
-@refused(HyperparameterError, "learning_rate", "None", "real number")
+@refused(RuleError, "in rule 'plain'", "None is used as a number", "is None")
 def none_where_the_rule_multiplies_with_it():
     updated(plain(None))
 
@@ -869,7 +925,7 @@ def a_chain_with_two_of_one_name():
     optgen.chain(plain, decayed)
 
 
-@refused(HyperparameterError, "'adamw' is a str", "optgen.adamw")
+@refused(HyperparameterError, "rules and optimizers of optgen", "str")
 def a_chain_with_a_name():
     optgen.chain("adamw")
 
@@ -889,12 +945,14 @@ def a_mask_of_arrays():
     decayed(0.1, mask={"w": jnp.ones((3, 2), bool), "b": False}).init(PARAMS)
 
 
-@refused(TreeError, "decayed(mask=…)", "AttributeError", "function")
+@refused(
+    TreeError, "decayed(mask=…) is a function that failed", "AttributeError", "a tree of bools"
+)
 def a_mask_function_that_raises():
     decayed(0.1, mask=lambda params: params.weights).init(PARAMS)
 
 
-@refused(TreeError, "decayed(mask='w')", "True, False")
+@refused(TreeError, "decayed(mask=…)", "str 'w'", "True or False")
 def a_mask_of_a_string():
     decayed(0.1, mask="w").init(PARAMS)
 
@@ -909,7 +967,7 @@ def a_target_that_cannot_serve():
     plain(0.1, target="triton")
 
 
-@refused(TargetError, "'auto'", "'xla'")
+@refused(TargetError, "the target to print", "'xla'")
 def the_source_of_no_target():
     plain(0.1).source("auto", PARAMS)
 
@@ -929,9 +987,24 @@ def a_slot_outside_of_a_rule():
     dsl.state("mu")
 
 
-@refused(RuleError, "a function", "@dsl.rule")
+@refused(RuleError, "a function with a name", "@dsl.rule", "not 3")
 def a_rule_of_something_else():
     dsl.rule(3)
+
+
+@refused(RuleError, "a function with a name", "@dsl.rule", "not a lambda")
+def a_rule_without_a_name():
+    dsl.rule(lambda g, p: -g)
+
+
+@refused(AttributeError, "plain is a rule", "plain(learning_rate=…).init")
+def a_rule_that_was_not_called():
+    plain.init(PARAMS)
+
+
+@refused(HyperparameterError, "plain(learning_rate={", "a real number, an optax schedule")
+def a_rule_given_the_parameters():
+    plain(PARAMS)
 
 
 @refused(ParseError, "line 2", "an operation")

@@ -57,6 +57,11 @@ class Spread:
     samples: int
     steps_per_sample: int
 
+    @property
+    def relative(self) -> float:
+        """Half of the interquartile range over the median."""
+        return (self.upper - self.lower) / 2 / self.median
+
 
 @dataclasses.dataclass(frozen=True)
 class Costs:

@@ -1,77 +1,21 @@
-"""A run as text: the table for a terminal, and the table in Markdown for the README."""
+"""A run in words: what is common to all its forms, and the table in Markdown for the README."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from optgen_bench import machine
-from optgen_bench.records import Case, Costs, Measurement, Ratio, Report
-
-PEER_WINS = "peer wins"
-
-COLUMNS = ("", "time of a step", "quartiles", "GB/s", "of roof", "launches", "compile", "peak")
+from optgen_bench.records import Case, Costs, Ratio, Report
 
 
 def heading(case: Case) -> str:
-    """Returns what the rows of a case are about."""
+    """Returns what the figures of a case are about."""
     planned, floor = case.planned_bytes_per_parameter, case.floor_bytes_per_parameter
     counted = "" if floor is None else f" · floor {floor:.1f} bytes/param"
     counted += "" if planned is None else f", plan {planned:.1f}"
     leaves = f"{case.leaves} leaves" if case.leaves != 1 else "1 leaf"
     work = f"{case.work} · {case.dtype} · {leaves}, {case.parameters:,} params"
     return f"{case.case} · {work}{counted}"
-
-
-def cells(measurement: Measurement) -> list[str]:
-    """Returns a contestant's row, in the order of `COLUMNS`."""
-    time, rate, share = measurement.time, measurement.bytes_per_second, measurement.roof_share
-    return [
-        measurement.name,
-        duration(time.median),
-        f"{duration(time.lower)} – {duration(time.upper)}",
-        "" if rate is None else f"{rate / 1e9:.1f}",
-        "" if share is None else f"{share:.2f}",
-        "" if measurement.launches is None else str(measurement.launches),
-        compile_time(measurement.costs),
-        size(measurement.costs.peak_bytes),
-    ]
-
-
-def roof_cells(case: Case) -> list[str]:
-    """Returns the roof's row: what the case's bytes would take at the measured bandwidth."""
-    roof, seconds = case.roof, case.roof_seconds
-    if roof is None or seconds is None:
-        return []
-    scale = seconds / roof.time.median
-    spread = f"{duration(scale * roof.time.lower)} – {duration(scale * roof.time.upper)}"
-    name = f"roof ({roof.method}, {roof.reads} read, {roof.writes} written)"
-    return [
-        name,
-        duration(seconds),
-        spread,
-        f"{roof.bytes_per_second / 1e9:.1f}",
-        "1.00",
-        *[""] * 3,
-    ]
-
-
-def verdict(ratio: Ratio) -> str:
-    """Returns a ratio in words; a peer's win is always named, however small."""
-    text = f"{ratio.ours} is {ratio.value:.2f}× {ratio.peer}"
-    if ratio.peer_wins:
-        text += f": {PEER_WINS}"
-    return text + (" (within the spread)" if ratio.within_spread else "")
-
-
-def show(report: Report, console: Any) -> None:
-    """Prints a table for each case to a `rich.console.Console`."""
-    console.print(f"[bold]{machine.title(report.machine)}[/] · {report.date}")
-    for case in report.cases:
-        console.print()
-        console.print(_table(case))
-        for line, style in _notes(case):
-            console.print(line, style=style)
 
 
 def markdown(report: Report) -> str:
@@ -107,37 +51,10 @@ def size(count: int | None) -> str:
 
 
 def compile_time(costs: Costs) -> str:
-    """Returns trace + lower + compile; nothing for an eager contestant."""
+    """Returns the time to trace, lower and compile; nothing for an eager contestant."""
     if costs.trace is None or costs.lower is None or costs.compile is None:
         return ""
-    return " + ".join(duration(s) for s in (costs.trace, costs.lower, costs.compile))
-
-
-def _table(case: Case) -> Any:
-    from rich.table import Table
-
-    table = Table(title=heading(case), title_justify="left", title_style="bold")
-    for index, column in enumerate(COLUMNS):
-        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
-    losers = {r.peer for r in case.ratios if r.peer_wins}
-    for measurement in case.measurements:
-        mark = f" ◀ {PEER_WINS}" if measurement.name in losers else ""
-        style = "bold" if measurement.ours else "yellow" if mark else None
-        row = cells(measurement)
-        table.add_row(row[0] + mark, *row[1:], style=style)
-    if roof := roof_cells(case):
-        table.add_section()
-        table.add_row(*roof, style="dim")
-    return table
-
-
-def _notes(case: Case) -> Iterator[tuple[str, str | None]]:
-    for ratio in case.ratios:
-        yield "  " + verdict(ratio), "yellow" if ratio.peer_wins else "green"
-    for name, reason in case.absent.items():
-        yield f"  {name} did not take part: {reason}", "dim"
-    for failure in case.failures:
-        yield f"  FAILED: {failure}", "red"
+    return duration(costs.trace + costs.lower + costs.compile)
 
 
 def _markdown_rows(case: Case, peers: list[str]) -> Iterator[list[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 from optgen.errors import UsageError
-from optgen_bench import cases, machine, records, report, workloads
+from optgen_bench import cases, machine, records, report, table, workloads
 from optgen_bench.contestants import Work
 from optgen_bench.peers import contestants, expand
 from optgen_bench.runner import run
@@ -59,7 +59,7 @@ def bench(
     _check(chosen, against, seconds)
     _check_paths(json_path, plot_path, markdown_path)
     run_report = _run(chosen, works, against, targets, seconds)
-    report.show(run_report, console or _standard_output())
+    table.show(run_report, console or _standard_output())
     _write(run_report, json_path, plot_path, markdown_path)
     return int(any(case.failures for case in run_report.cases))
 

@@ -16,6 +16,15 @@ from optgen.ir.types import LEAF
 
 _UNROLLED_POWERS = 16
 
+NO_ARRAY = (
+    "a symbol is no array, so functions of NumPy and jax.numpy cannot take it; "
+    "use the function of the same name from optgen.dsl"
+)
+NO_NUMBER = (
+    "None is used as a number: a hyperparameter left at None is the plain None, so test it with "
+    "'is None' before computing with it"
+)
+
 
 class Shape(Sequence[int]):
     """The shape of a symbol: a tuple that notes what a rule reads of it.
@@ -94,7 +103,9 @@ class LeafDType:
         try:
             return self._numpy() == np.dtype(other)  # type: ignore[call-overload]
         except TypeError:
-            return False
+            if not isinstance(other, str):
+                return False
+        raise RuleError(f"{other!r} is no dtype: compare with a name such as 'float32'")
 
     def __hash__(self) -> int:
         return hash(self._numpy())
@@ -163,8 +174,10 @@ class Expr:
     def __iter__(self) -> NoReturn:
         raise RuleError("a symbol cannot be iterated over: write the rule for the whole leaf")
 
-    def __getitem__(self, index: object) -> NoReturn:
+    def __getitem__(self, *_: object) -> NoReturn:
         raise RuleError("a symbol cannot be indexed: write the rule for the whole leaf at once")
+
+    __setitem__ = __getitem__
 
     def __len__(self) -> NoReturn:
         raise RuleError("a symbol has no length; its .shape, .ndim and .size are known")
@@ -178,10 +191,7 @@ class Expr:
     __float__ = __int__ = __index__ = __complex__ = __round__ = __floor__ = _no_number
 
     def _no_array(self, *_: object, **__: object) -> NoReturn:
-        raise RuleError(
-            "a symbol is no array, so functions of NumPy and jax.numpy cannot take it; "
-            "use the function of the same name from optgen.dsl"
-        )
+        raise RuleError(NO_ARRAY)
 
     __array__ = __jax_array__ = _no_array
 
@@ -268,6 +278,14 @@ class Expr:
     __lshift__ = __rlshift__ = _unsupported("<<")
     __rshift__ = __rrshift__ = _unsupported(">>")
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and name != "trace" and not hasattr(type(self), name):
+            raise RuleError(
+                f"a symbol has no {name!r} to assign: a slot (dsl.state) has .next, and all other "
+                "symbols are plain values"
+            )
+        object.__setattr__(self, name, value)
+
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)
@@ -317,10 +335,7 @@ def lift(trace: Trace, value: Any) -> Expr:
                 "argument of the rule (a hyperparameter), and pass it when the rule is called"
             ) from error
     if value is None:
-        raise RuleError(
-            "None is used as a number: a hyperparameter left at None is the plain None, so test "
-            "it with 'is None' before computing with it"
-        )
+        raise RuleError(NO_NUMBER)
     if hasattr(value, "shape"):
         raise RuleError(
             f"an array of shape {tuple(value.shape)} cannot be part of a rule: only numbers and "

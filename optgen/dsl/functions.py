@@ -87,7 +87,7 @@ def _axes(trace: Trace, axis: Axis) -> Axes:
     if axis is None:
         return LEAF
     rank = int(trace.ask("ndim"))
-    given: tuple[Any, ...] = (axis,) if isinstance(axis, int) else tuple(axis)
+    given: tuple[Any, ...] = tuple(axis) if isinstance(axis, Sequence) else (axis,)
     if [a for a in given if isinstance(a, bool) or not isinstance(a, int)]:
         raise RuleError(f"axis takes an int or a tuple of ints, not {axis!r}")
     if wrong := [a for a in given if not -rank <= a < rank]:
@@ -182,7 +182,12 @@ def factored_axes(shape: Any, min_dim: int) -> tuple[int, int] | None:
 
     Returns:
       None for leaves with fewer than two axes, or whose second largest is shorter.
+
+    Raises:
+      RuleError: for a symbol instead of its shape.
     """
+    if isinstance(shape, Expr):
+        raise RuleError("dsl.factored_axes takes a shape, not a symbol: pass p.shape")
     if isinstance(shape, Shape):
         return shape.factored_axes(int(min_dim))
     return _factored_axes(tuple(shape), int(min_dim))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optgen.errors import RuleError
 from optgen.runtime.hyper import Hyperparameter
@@ -12,16 +12,20 @@ from optgen.runtime.hyper import Hyperparameter
 RESERVED = frozenset({"target", "g", "p"})
 
 
-class Mask:
-    """Annotates a hyperparameter that chooses leaves.
+if TYPE_CHECKING:  # a type checker lets such a hyperparameter default to anything
+    Mask = Any
+    DType = Any
+else:
 
-    It is given None, True, False, a tree of bools like the parameters', a prefix of it, or a
-    function from the parameters to one; the rule sees True, False or None for the leaf.
-    """
+    class Mask:
+        """Annotates a hyperparameter that chooses leaves.
 
+        It is given None, True, False, a tree of bools like the parameters', a prefix of it, or a
+        function from the parameters to one; the rule sees True, False or None for the leaf.
+        """
 
-class DType:
-    """Annotates a static hyperparameter that is None or a floating-point dtype."""
+    class DType:
+        """Annotates a static hyperparameter that is None or a floating-point dtype."""
 
 
 _STATIC = {"bool": "bool", "int": "int", "str": "str", "Mask": "mask", "DType": "dtype"}
@@ -54,8 +58,12 @@ def hyperparameters(function: Callable[..., Any]) -> tuple[Hyperparameter, ...]:
     """The hyperparameters of a rule's function, in order.
 
     Raises:
-      RuleError: if its arguments are not ``(g, p, *, …)`` or ``(*, …)``, or one is reserved.
+      RuleError: if it is no function with a name, if its arguments are not ``(g, p, *, …)`` or
+        ``(*, …)``, or one is reserved.
     """
+    if not inspect.isfunction(function) or function.__name__ == "<lambda>":
+        what = "a lambda" if inspect.isfunction(function) else repr(function)
+        raise RuleError(f"a rule is made of a function with a name, under @dsl.rule: not {what}")
     signature = inspect.signature(function)
     found, symbols = [], []
     for parameter in signature.parameters.values():
@@ -64,7 +72,8 @@ def hyperparameters(function: Callable[..., Any]) -> tuple[Hyperparameter, ...]:
                 raise _misdeclared(function, f"the name {parameter.name!r} is reserved")
             found.append(Hyperparameter(parameter.name, _kind(parameter), parameter.default))
         elif parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-            raise _misdeclared(function, f"*{parameter.name} is not allowed: name them all")
+            stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
+            raise _misdeclared(function, f"{stars}{parameter.name} is not allowed: name them all")
         else:
             symbols.append(parameter.name)
     if symbols not in (["g", "p"], []):

@@ -8,11 +8,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from optgen.dsl.hyper import hyperparameters
 from optgen.dsl.trace import active
 from optgen.errors import HyperparameterError
+from optgen.factory import make_optimizer
 from optgen.runtime.hyper import REQUIRED, Hyperparameter, bind
 
 TARGETS = ("auto", "xla", "cpu", "triton", "tpu")
@@ -139,20 +140,9 @@ def _program_name(
     return candidate
 
 
-_make_optimizer: Callable[[Instance], Any] | None = None
-
-
-def set_optimizer_factory(factory: Callable[[Instance], Any]) -> None:
-    """Tells rules what to return when they are called: the optimizer, which is built above."""
-    global _make_optimizer
-    _make_optimizer = factory
-
-
 def _finish(instance: Instance) -> Any:
     """An optimizer; inside a rule, the instance itself, for the chain that it is part of."""
-    if active() is not None or _make_optimizer is None:
-        return instance
-    return _make_optimizer(instance)
+    return make_optimizer(instance) if active() is None else instance
 
 
 def check_target(target: str) -> str:
@@ -201,6 +191,15 @@ class _Callable:
     def _parts(self, values: dict[str, Any]) -> tuple[Part, ...]:
         raise AssertionError("each kind of rule has its own")
 
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in ("init", "update", "step", "source", "explain"):
+            first = next((f"{h.name}=…" for h in self.hyperparameters), "")
+            raise AttributeError(
+                f"{self.name} is a rule, and optimizers have {name!r}: give it its "
+                f"hyperparameters first, as in {self.name}({first}).{name}"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
 
 def _required_first(rule: _Callable) -> list[Hyperparameter]:
     """Python wants arguments without a default first; binding itself follows the rule's order."""
@@ -211,9 +210,9 @@ class Rule(_Callable):
     """An update rule: a Python function of symbols, made by ``dsl.rule``."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        self.hyperparameters = hyperparameters(function)
         self.function = function
         self.name = function.__name__
-        self.hyperparameters = hyperparameters(function)
         self.takes_symbols = "g" in inspect.signature(function).parameters
         functools.update_wrapper(self, function)
 

@@ -11,6 +11,7 @@ from optgen.dsl.trace import SlotRecord, Trace, current
 from optgen.errors import RuleError
 from optgen.ir.build import broadcast, cast
 from optgen.ir.node import Node, node, walk
+from optgen.ir.ops import OPS
 from optgen.ir.types import LEAF, PARAM, REAL, REAL_SCALAR, Axes, Type
 
 RESERVED = frozenset({"count", "g", "p", "update", "step"})
@@ -31,8 +32,8 @@ class Slot(Expr):
             return Expr(self.trace, self.node)
         if self._record.next is None:
             raise RuleError(
-                f"{self._record.name}.next is read before it is assigned: "
-                f"assign {self._record.name}.next = … first"
+                f"{self._record.name}.next is read before it is assigned: assign "
+                f"{self._record.name}.next = … first ({self._record.name} alone is the old value)"
             )
         return Expr(self.trace, self._record.next)
 
@@ -46,17 +47,21 @@ class Slot(Expr):
         if record.next is not None:
             raise RuleError(f"{record.name}.next is assigned twice: assign each slot once")
         new = cast(lift(self.trace, value).node, REAL)
+        if record.axes is None:
+            _check_tree_value(f"{record.name}.next", new)
         target: Axes = () if record.axes is None else record.axes
         if not self.trace.build.fits(new, target):
             raise RuleError(
-                f"{record.name}.next is assigned a value that varies along {_axes(new.type.axes)}, "
-                f"but the slot varies along {_axes(target)}: reduce the value, or declare the "
-                f"slot with like= a value of that shape"
+                f"{record.name}.next is assigned a value that varies along "
+                f"{describe_axes(new.type.axes)}, but the slot varies along "
+                f"{describe_axes(target)}: reduce the value, or declare the slot with like= a "
+                "value of that shape"
             )
         record.next = broadcast(new, target)
 
 
-def _axes(axes: Axes) -> str:
+def describe_axes(axes: Axes) -> str:
+    """What a value varies along, in words."""
     if axes == LEAF:
         return "every axis of the leaf"
     if axes == ():
@@ -72,10 +77,12 @@ def _declare(name: str, axes: Axes | None, init: Any, dtype: str, constant: bool
     if name in RESERVED:
         raise RuleError(f"{name!r} is reserved: call the slot something else")
     initial = cast(lift(trace, init).node, REAL)
+    if axes is None:
+        _check_tree_value(f"the init of {name}", initial)
     if not trace.build.fits(initial, axes or ()):
         raise RuleError(
-            f"slot {name!r} varies along {_axes(axes or ())}, but its init varies along "
-            f"{_axes(initial.type.axes)}: reduce the init, or give like= a larger value"
+            f"slot {name!r} varies along {describe_axes(axes or ())}, but its init varies along "
+            f"{describe_axes(initial.type.axes)}: reduce the init, or give like= a larger value"
         )
     _check_init(name, initial)
     record = SlotRecord(
@@ -93,6 +100,23 @@ def _declare(name: str, axes: Axes | None, init: Any, dtype: str, constant: bool
     else:
         value = cast(node("load", Type(dtype, axes or ()), attr=record.key), REAL)
     return Slot(trace, record, value)
+
+
+def _check_tree_value(what: str, value: Node) -> None:
+    """Requires the value of a tree slot to be one for the whole tree."""
+    seen: set[Node] = set()
+    left = [value]
+    while left:
+        n = left.pop()
+        if n in seen or OPS[n.op].kind == "tree":
+            continue
+        if n.op in ("load", "extent"):
+            raise RuleError(
+                f"{what}, a tree_state, differs from leaf to leaf, and must be the same for every "
+                "leaf: reduce over the tree with dsl.tree_sum, tree_max, tree_any or global_norm"
+            )
+        seen.add(n)
+        left.extend(n.args)
 
 
 def _check_init(name: str, initial: Node) -> None:

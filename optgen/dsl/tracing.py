@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import CodeType, FrameType
 from typing import Any
 
-from optgen.dsl.expr import Expr, lift
-from optgen.dsl.location import culprit
+from optgen.dsl.expr import NO_ARRAY, NO_NUMBER, Expr, lift
+from optgen.dsl.location import Location, culprit
 from optgen.dsl.rule import Composition, Instance, Rule
-from optgen.dsl.slots import Slot
+from optgen.dsl.slots import Slot, describe_axes
 from optgen.dsl.trace import SlotRecord, Trace, running
 from optgen.errors import RuleError
 from optgen.ir.build import cast, effect
 from optgen.ir.legality import check
 from optgen.ir.node import Node, node, walk
+from optgen.ir.ops import OPS
 from optgen.ir.program import Program
 from optgen.ir.types import GRAD, LEAF, PARAM, REAL, Axes, Type
 from optgen.runtime.leaf import Fact, LeafSpec
 
 _CACHED_TRACES = 8192
+
+_SYMBOL_IN_A_LIBRARY = ("__jax_array__", "__array_ufunc__", "dsl.expr.Expr", "dsl.slots.Slot")
+"""What JAX and NumPy speak of where they are given a symbol."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class SlotSpec:
     axes: Axes | None
     dtype: str
     constant: bool
+    location: Location | None = field(default=None, compare=False)
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -90,24 +96,40 @@ def trace(composition: Composition, spec: LeafSpec) -> Traced:
             }
             values |= {name: next(masks) for name in part.masks}
             update = _apply(tracing, part.rule, values, update, p)
+            if part is not composition.parts[-1]:
+                _name_result(tracing, part.rule.name, update)
     return _collect(composition.name, tracing, update)
 
 
 def _apply(tracing: Trace, rule: Rule, values: dict[str, Any], g: Expr, p: Expr) -> Expr:
     """What a rule makes of ``g``, its own parts included."""
     with tracing.part(rule.name), _located(rule):
-        values = {name: _value(tracing, rule, name, value) for name, value in values.items()}
         args = (g, p) if rule.takes_symbols else ()
         result, end = _observe(tracing, rule.function, args, values)
-        if isinstance(result, Instance):
-            for part in result.parts:
-                g = _apply(tracing, part.rule, dict(part.values), g, p)
-            return g
-        return _returned(rule, result, end)
+        if not isinstance(result, Instance):
+            return _returned(rule, result, end)
+        for part in result.parts:
+            with _at(rule, end):
+                given = {n: _value(tracing, part.rule, n, v) for n, v in part.values.items()}
+            g = _apply(tracing, part.rule, given, g, p)
+            if part is not result.parts[-1]:
+                _name_result(tracing, part.rule.name, g)
+        return g
+
+
+@contextmanager
+def _at(rule: Rule, line: int) -> Iterator[None]:
+    """Places what is raised, if it has no place yet, at a line of a rule."""
+    try:
+        yield
+    except RuleError as error:
+        if error.filename is not None:
+            raise
+        raise RuleError(error.reason, rule.function.__code__.co_filename, line, rule.name) from None
 
 
 def _value(tracing: Trace, rule: Rule, name: str, value: Any) -> Any:
-    """A hyperparameter as the rule sees it: numbers as symbols, as they are at run time."""
+    """A hyperparameter as a rule inside a rule sees it: numbers are symbols, as at run time."""
     declared = next(h for h in rule.hyperparameters if h.name == name)
     if value is None or declared.kind != "scalar":
         if declared.kind == "mask" and not (value is None or isinstance(value, bool)):
@@ -130,11 +152,13 @@ def _returned(rule: Rule, result: Any, end: int) -> Expr:
     if result is None:
         reason = f"nothing is returned: return {shape}"
     elif not isinstance(result, Expr):
-        reason = f"{type(result).__name__} is returned: return {shape}"
+        reason = (
+            f"{type(result).__name__} is returned: return {shape}, or a dsl.chain of other rules"
+        )
     elif result.node.type.axes != LEAF:
         reason = (
-            f"what is returned varies along axes {result.node.type.axes or 'none'} of the leaf "
-            f"only: return {shape}"
+            f"what is returned varies along {describe_axes(result.node.type.axes)} only: "
+            f"return {shape}"
         )
     else:
         return Expr(result.trace, cast(result.node, REAL), "grad")
@@ -157,12 +181,17 @@ def _located(rule: Rule) -> Iterator[None]:
 
 
 def _describe(error: Exception) -> str:
+    """What Python or a library says of a mistake, with the remedy where it is a common one."""
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, NameError):
         return f"{text}; the functions of a rule are in optgen.dsl (dsl.sqrt, dsl.where, …)"
     if isinstance(error, AttributeError) and "optgen.dsl" in str(error):
-        return f"{text}; see dir(optgen.dsl) for the functions that there are"
-    return text
+        close = difflib.get_close_matches(error.name or "", dir(error.obj), n=3)
+        meant = f". Did you mean {', '.join(close)}?" if close else ""
+        return f"{text}{meant} dir(optgen.dsl) lists the functions that there are"
+    if any(sign in text for sign in _SYMBOL_IN_A_LIBRARY):
+        return NO_ARRAY
+    return f"{text}: {NO_NUMBER}" if "'NoneType'" in text else text
 
 
 def _observe(
@@ -196,13 +225,21 @@ def _note_names(tracing: Trace, found: dict[str, Any]) -> None:
             tracing.names.setdefault(value.node, name)
 
 
+def _name_result(tracing: Trace, part: str, update: Expr) -> None:
+    """What one part of a chain hands to the next is called after the part."""
+    if update.node.args and update.node.op != "cast":
+        tracing.names.setdefault(update.node, part)
+
+
 def _collect(name: str, tracing: Trace, update: Expr) -> Traced:
     stores = [effect("store", "update", update.node)]
     inits, slots = [], []
     for record in tracing.slots.values():
         stores.extend(_next_store(record))
         inits.append(_store(record, record.init))
-        slots.append(SlotSpec(record.key, record.axes, record.dtype, record.constant))
+        slots.append(
+            SlotSpec(record.key, record.axes, record.dtype, record.constant, record.location)
+        )
     for record in tracing.slots.values():
         if record.next is not None and record.next.args:
             tracing.names.setdefault(record.next, f"{record.name}_next")
@@ -254,3 +291,40 @@ def slot_names(traced: Sequence[Traced]) -> dict[str, str]:
             length += 1
         names[key] = "_".join(path[-length:])
     return names
+
+
+def check_tree_slots(traced: Sequence[Traced]) -> None:
+    """Requires all leaves to agree on the slots of the tree, before the first step and after any.
+
+    Raises:
+      RuleError: for a slot whose value depends on the leaf that it is computed for.
+    """
+    first: dict[tuple[str, Any], Node] = {}
+    for one in traced:
+        for moment, program in (("its init", one.init), ("its .next", one.update)):
+            for store in program.outputs:
+                if store.op == "tree_store":
+                    value = _without_leaves(store)
+                    if first.setdefault((moment, store.attr), value) != value:
+                        raise _disagreement(one, store.attr, moment)
+
+
+def _without_leaves(value: Node) -> Node:
+    """The value, without what the leaf contributes to the tree reductions in it."""
+
+    def step(n: Node) -> Node:
+        return node("scalar", n.type, (), n.attr) if OPS[n.op].kind == "tree" else n
+
+    return Program("tree_slot", (value,)).rewrite(step).outputs[0]
+
+
+def _disagreement(traced: Traced, key: str, moment: str) -> RuleError:
+    slot = next(slot for slot in traced.slots if slot.key == key)
+    filename, lineno = (slot.location[:2]) if slot.location else (None, None)
+    return RuleError(
+        f"tree_state {slot.path[-1]!r} has one value for all leaves, and {moment} is not the same "
+        "for every leaf: compute it from nothing that is read of p, such as p.size or p.ndim",
+        filename,
+        lineno,
+        slot.path[-2],
+    )

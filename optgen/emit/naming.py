@@ -27,8 +27,9 @@ def _describe(guard: Guard) -> str:
         if question == "factored_axes":
             return "whole" if value is None else f"factored_{value[0]}_{value[1]}"
     words = [f"{question}_{_word(value)}" for question, _, value in guard.facts[:2]]
-    if guard.masks and any(mask is not None for mask in guard.masks):
-        words.append("_".join("unmasked" if m is not False else "masked" for m in guard.masks))
+    chosen = [mask for mask in guard.masks if mask != "any"]
+    if any(mask is False for mask in chosen):
+        words.append("_".join("left_out" if mask is False else "chosen" for mask in chosen))
     return "_".join(words) or "leaf"
 
 

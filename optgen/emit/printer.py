@@ -208,7 +208,10 @@ class Printer:
             )
             if operator.precedence == 1:
                 left = right = 2  # comparisons do not chain
-            space = "" if operator.precedence == 9 else " "
+            simple = all(
+                part.replace(".", "").isidentifier() or part.isdigit() for part, _ in parts
+            )
+            space = "" if n.op == "pow" and simple else " "  # as Black and Ruff space powers
             symbol = f"{space}{operator.symbol}{space}"
             return f"{_within(a, left)}{symbol}{_within(b, right)}", operator.precedence
         if n.op in self.prefix:

@@ -93,7 +93,8 @@ class Jnp(Printer):
             )
         shape = f"{array}.shape" if whole else self._shape(array, n.type.axes)
         if value.op == "const":
-            return f"jnp.full({shape}, {text}, {array}.dtype)"
+            made = f"zeros({shape}" if value.attr == 0 else f"full({shape}, {text}"
+            return f"jnp.{made}, {array}.dtype)"
         return f"jnp.broadcast_to({text}, {shape})"
 
     def _shape(self, array: str, axes: Axes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from optgen.emit.equations import equations
 from optgen.emit.lowered import Lowered, LoweredVariant
@@ -42,17 +42,19 @@ def title(lowered: Lowered) -> str:
     return first if first.endswith((".", "!", "?")) else f"{first}."
 
 
+_SHOWN = 2  # of a module's variants; what the others compute is in their functions
+
+
 def header(lowered: Lowered) -> list[str]:
-    """What stands at the top of emitted code: the equations of each variant."""
+    """What stands at the top of emitted code: the equations of the first variants."""
     paragraphs = []
-    for variant in lowered.variants:
-        lines = equations(variant.math)
-        served = "" if len(lowered.variants) == 1 else f"{describe(variant)}:\n\n"
-        wrapped = [part for line in lines for part in _wrap(line)]
-        paragraphs.append(served + "\n".join(f"    {line}" for line in wrapped))
+    for variant in lowered.variants[:_SHOWN]:
+        wrapped = [part for line in equations(variant.math) for part in _wrap(line)]
+        served = [] if len(lowered.variants) == 1 else [*_fill(f"{describe(variant)}:"), ""]
+        paragraphs.append("\n".join([*served, *(f"    {line}" for line in wrapped)]))
     if lowered.settings:
         chosen = ", ".join(f"{k}={v!r}" for k, v in lowered.settings.items())
-        paragraphs.append("\n".join(textwrap.wrap(f"Emitted for {chosen}.", 96)))
+        paragraphs.append("\n".join(_fill(f"Emitted for {chosen}.")))
     return paragraphs
 
 
@@ -60,20 +62,23 @@ def _wrap(line: str) -> list[str]:
     return textwrap.wrap(line, 92, subsequent_indent="    ", break_long_words=False)
 
 
+def _fill(text: str) -> list[str]:
+    return textwrap.wrap(text, 96, break_long_words=False)
+
+
 def describe(variant: LoweredVariant) -> str:
     """In words, which leaves a variant serves."""
-    words = dict.fromkeys(text for guard in variant.guards for text in _guard_words(guard))
-    shown = list(words)[:3]
-    return "For leaves with " + ", or ".join(shown) + (", …" if len(words) > 3 else "")
+    words = list(dict.fromkeys(_guard_words(guard) for guard in variant.guards))
+    return "For leaves with " + ", or ".join(words[:3]) + (", or more" if len(words) > 3 else "")
 
 
-def _guard_words(guard: Guard) -> Iterable[str]:
+def _guard_words(guard: Guard) -> str:
     words = [
         f"{question}({', '.join(map(str, args))}) = {value}" if args else f"{question} {value}"
         for question, args, value in guard.facts
     ]
-    words += [f"mask {m}" for m in guard.masks if m is not None]
-    yield " and ".join(words) if words else "nothing in particular"
+    words += [f"mask {mask}" for mask in guard.masks if mask != "any"]
+    return " and ".join(words) if words else "nothing in particular"
 
 
 class _Functions:
@@ -109,6 +114,9 @@ class _Functions:
         partials = self._partials(hoisted.partials[index], variant, "g", "")
         kept = _join([name for name, slot in variant.slots.items() if not slot.constant])
         about = f"The update{f', and the next {kept}' if kept else ''}."
+        if len(self.lowered.variants) > 1:
+            about += "\n\n" + "\n".join(f"    {line}" for line in _fill(f"{describe(variant)}."))
+            about += "\n    "
         program = hoisted.leaves[index]
         name = self._function(variant.name, about, Jnp(program, "g"), program, tuple(variant.slots))
         items: list[str | Doc] = [f"update={name}"]

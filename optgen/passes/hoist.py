@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from optgen.ir.build import cast, const, effect
-from optgen.ir.node import Node, node
+from optgen.ir.node import Node, node, walk
 from optgen.ir.ops import is_elementwise
 from optgen.ir.program import Program
 from optgen.ir.types import BOOL, BOOL_SCALAR, GRAD, PARAM, REAL, REAL_SCALAR, SCALAR
@@ -174,7 +174,8 @@ class _Hoist:
                 effect("tree_store", name, self._scalar_view(o.args[0]))
                 for name, o in stores.items()
             ]
-        return Program(f"scalars_{phase}", tuple(effects), names=self.authors)
+        names = {self.scalar_views.get(n, n): name for n, name in self.authors.items()}
+        return Program(f"scalars_{phase}", tuple(effects), names=names)
 
     def _scalar_view(self, n: Node) -> Node:
         """The node as a scalar program sees it: totals and constants by their names."""
@@ -196,12 +197,12 @@ class _Hoist:
             return self.total_name[n.attr]
         if n.op == "neg" and n.args[0].op == "hyper":
             return f"minus_{n.args[0].attr}"
-        if n.op == "sub" and n.args[0].attr == 1.0 and n.args[0].op == "const":
-            power = n.args[1]
-            if power.op == "hyper":
-                return f"one_minus_{power.attr}"
-            if power.op == "pow" and power.args[1].op == "step":
-                base = power.args[0]
+        if n.op == "sub" and n.args[0] is const(1.0):
+            rest = n.args[1]
+            if word := self.authors.get(rest) or (rest.attr if rest.op == "hyper" else None):
+                return f"one_minus_{word}"
+            if rest.op == "pow" and any(m.op == "step" for m in walk([rest.args[1]])):
+                base = rest.args[0]
                 return f"bias_correction_{base.attr}" if base.op == "hyper" else "bias_correction"
         return "scalar_1"
 

@@ -49,9 +49,14 @@ def _call_schedule(name: str, schedule: Callable[[Any], Any], count: Any) -> Any
     try:
         value = schedule(count)
     except Exception as error:
+        remedy = "A schedule takes the int32 count of updates so far and returns a scalar."
+        if isinstance(error, jax.errors.ConcretizationTypeError):
+            remedy = (
+                "Under jax.jit the count is traced: choose with jnp.where, not with Python's if."
+            )
+        reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
         raise HyperparameterError(
-            f"the schedule given for {name!r} failed: {type(error).__name__}: {error}. "
-            "A schedule takes the int32 count of updates so far and returns a scalar."
+            f"the schedule given for {name!r} failed: {reason}. {remedy}"
         ) from error
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import numbers
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +67,8 @@ class Hyperparameter:
         try:
             return check(value)
         except _Refused as refused:
-            raise HyperparameterError(f"{rule}({self.name}={value!r}): {refused}") from None
+            given = reprlib.repr(value)
+            raise HyperparameterError(f"{rule}({self.name}={given}): {refused}") from None
 
 
 class _Refused(Exception):

@@ -120,7 +120,8 @@ class Face:
     ) -> tuple[Any, State]:
         tree, what = (gradients, "grads") if params is None else (params, "params")
         leaves, structure, paths = trees.flatten(tree, what)
-        grads = trees.match(gradients, structure, "grads", what)
+        remedy = "Pass gradients as jax.grad returns them for the parameters."
+        grads = trees.match(gradients, structure, "grads", what, remedy)
         active = [i for i, g in enumerate(grads) if not _is_absent(g)]
         for i in active:
             trees.check_leaf(grads[i], f"grads at {paths[i]}")
@@ -170,8 +171,9 @@ class Face:
                 f"{_listed(state.slots)}, and {self.name} keeps {_listed(expected)} for these "
                 "parameters; make a new one with init(params)"
             )
+        remedy = "The state is of other parameters: make a new one with init(params)."
         columns = {
-            name: trees.match(getattr(state, name), structure, f"state.{name}", "params")
+            name: trees.match(getattr(state, name), structure, f"state.{name}", "params", remedy)
             for name in unit.slots
         }
         slots: list[dict[str, Any]] = []

@@ -12,6 +12,7 @@ from optgen.errors import TreeError
 from optgen.runtime.leaf import LeafSpec, MaskValue
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
+_NAMED_DIFFERENCES = 3
 
 
 def path_name(path: Any) -> str:
@@ -66,21 +67,37 @@ def check_leaf(leaf: Any, where: str) -> None:
     raise TreeError(f"{where} has dtype {name}: {remedy}")
 
 
-def match(tree: Any, structure: Any, what: str, like: str) -> list[Any]:
+def match(tree: Any, structure: Any, what: str, like: str, remedy: str) -> list[Any]:
     """The entries of a tree that must have this structure; None where it has None for a leaf.
 
     Raises:
-      TreeError: where the structures differ, naming the first difference.
+      TreeError: where the structures differ, naming the differences.
     """
     try:
         entries: list[Any] = structure.flatten_up_to(tree)
         return entries
     except (ValueError, TypeError) as error:
-        detail = str(error).splitlines()[0]
+        difference = _difference(tree, structure) or str(error).splitlines()[0].rstrip(".")
         raise TreeError(
-            f"{what} do not have the structure of {like}: {detail}. "
-            f"Pass trees of the same structure, as jax.grad returns them for the parameters."
+            f"{what} and {like} have different structures: {what} {difference}. {remedy}"
         ) from None
+
+
+def _difference(tree: Any, structure: Any) -> str:
+    """What a tree has and lacks beside a structure; nothing if both have the same paths."""
+    if tree is None:
+        return "is None"
+    found, wanted = _paths(tree), _paths(structure.unflatten(range(structure.num_leaves)))
+    lacks = [f"lacks {path}" for path in wanted if path not in found]
+    has = [f"has {path} besides" for path in found if path not in wanted]
+    more = len(lacks) + len(has) - _NAMED_DIFFERENCES
+    rest = [f"{more} more"] if more > 0 else []
+    return ", ".join([*(lacks + has)[:_NAMED_DIFFERENCES], *rest])
+
+
+def _paths(tree: Any) -> list[str]:
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree, is_leaf=lambda leaf: leaf is None)
+    return [path_name(path) for path, _ in leaves]
 
 
 def same_shape(leaf: Any, other: Any, path: str, what: str, like: str) -> None:
@@ -113,7 +130,13 @@ def spread_mask(
       TreeError: where the mask does not fit the tree, or holds anything but bools.
     """
     if callable(mask):
-        mask = mask(tree)
+        try:
+            mask = mask(tree)
+        except Exception as error:
+            raise TreeError(
+                f"{name} is a function that failed: {type(error).__name__}: {error}. It must take "
+                "the parameters and return a tree of bools like them, or a prefix of one."
+            ) from error
     if mask is None or isinstance(mask, bool):
         return (mask,) * count
     try:

@@ -66,15 +66,16 @@ class Guard:
 
     Attributes:
       facts: what the rule read of the leaf.
-      masks: what each mask said of it.
+      masks: what each mask said of it, or ``"any"`` where that makes no difference.
     """
 
     facts: tuple[Fact, ...] = ()
-    masks: tuple[MaskValue, ...] = ()
+    masks: tuple[MaskValue | str, ...] = ()
 
     def admits(self, spec: LeafSpec) -> bool:
         """Whether the variant serves this leaf."""
-        return self.masks == spec.masks and holds(self.facts, spec)
+        said = zip(self.masks, spec.masks, strict=True)
+        return all(mine in ("any", value) for mine, value in said) and holds(self.facts, spec)
 
 
 @dataclass(frozen=True, slots=True)

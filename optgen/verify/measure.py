@@ -10,6 +10,7 @@ hardware may flush what is smaller to 0.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -43,11 +44,17 @@ class Errors:
         """The largest error in units, 0 for an empty array."""
         return float(np.max(self.units, initial=0.0))
 
-    def least_explained(self) -> tuple[float, float]:
-        """The element whose error is largest beside what is possible: both, in units."""
+    def judged(self) -> tuple[float, float]:
+        """The error of one element in units, and what is possible there.
+
+        It is the element whose error is the largest beside what is possible, if it is more than
+        that; else simply the one with the largest error.
+        """
         if not self.units.size:
             return 0.0, 1.0
         at = int(np.argmax(self.units / self.possible))
+        if self.units.flat[at] <= self.possible.flat[at]:
+            at = int(np.argmax(self.units))
         return float(self.units.flat[at]), float(self.possible.flat[at])
 
 
@@ -66,17 +73,23 @@ def errors(found: Any, value: Value) -> Errors:
     unit = np.maximum(spacing, np.nan_to_num(value.cancelled, nan=0.0))
     unit = np.maximum(unit, 2.0**arithmetic.lowest)
     with mpmath.workdps(DIGITS), np.errstate(all="ignore"):
-        pairs = zip(lift(found).flat, value.exact.flat, strict=True)
-        distance = np.array([_distance(a, b, form) for a, b in pairs], dtype=np.float64)
-        units = distance.reshape(np.shape(found)) / unit
+        distance = np.asarray(_DISTANCE(lift(found).reshape(found.shape), value.exact))
+        distance = distance.astype(np.float64)
+        special = ~(np.isfinite(found.astype(np.float64)) & (magnitude < form.largest))
+        for at in np.argwhere(special):
+            distance[tuple(at)] = _right_or_wrong(found[tuple(at)], value.exact[tuple(at)], form)
+        units = distance / unit
         possible = np.minimum(np.nan_to_num(value.bound, nan=0.0) / unit + 1.0, _UNBOUNDED)
     return Errors(units, possible)
 
 
-def _distance(found: mpf, exact: mpf, form: Format) -> float:
-    """How far apart two numbers are; infinities and NaN are right or infinitely wrong."""
-    should_be = rounded(exact, form)
+_DISTANCE = np.frompyfunc(lambda a, b: float(abs(a - b)), 2, 1)
+
+
+def _right_or_wrong(found: Any, exact: mpf, form: Format) -> float:
+    """The distance where a number is infinite or NaN, or should be: nothing, or infinite."""
+    found, should_be = mpf(float(found)), rounded(exact, form)
     if mpmath.isfinite(found) and mpmath.isfinite(should_be):
         return float(abs(found - exact))
     same = found == should_be or (mpmath.isnan(found) and mpmath.isnan(should_be))
-    return 0.0 if same else float("inf")
+    return 0.0 if same else math.inf

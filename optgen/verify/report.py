@@ -17,8 +17,8 @@ class Row:
       error: in units in the last place, see ``optgen.verify.measure``.
       reference: optax's own largest error in the same units, if it could be measured.
       allowed: the error that this row may have. Beside a reference it is half as much again as
-        the reference's, and one unit; without one, what rounding can explain at the element
-        whose error is largest beside it (and ``error`` is that element's).
+        the reference's, and one unit; without one, what rounding can explain at that element
+        (an element that it cannot explain comes before one with a larger error).
       leaf: where the error is: the leaf.
       step: and the step, the first one being 1.
     """

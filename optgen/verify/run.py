@@ -23,7 +23,7 @@ from optgen.verify.workload import AWKWARD, LARGE, Group, Shapes
 Progress = Callable[[int, int, str], None]
 """Called with how many steps are done, of how many, and what was run last."""
 
-_LARGE_STEPS = 3
+_LARGE_STEPS = 2
 _DISAGREES = 8.0  # times what rounding can explain of the rule as it is written
 
 
@@ -148,7 +148,8 @@ class _GroupRun:
             hyper = self.optimizer.hyperparameters(step - 1)
             expected = self.oracle.step(taken.leaves, step, hyper, taken.tree)
             for output, leaf, found, value in _pairs(taken, expected):
-                one = _Seen(self.leaf_names[leaf], step, errors(found, value))
+                where = "whole tree" if output in self.slots.tree else self.leaf_names[leaf]
+                one = _Seen(where, step, errors(found, value))
                 seen.setdefault(output, []).append(one)
             self.tick(f"{name}, {self.group.name}, step {step}")
         return seen
@@ -180,8 +181,8 @@ class _GroupRun:
     def _compare_mathematics(self, seen: Mapping[str, Sequence[_Seen]]) -> None:
         """Notes outputs of the reference that no rounding of the rule explains."""
         for name, found in seen.items():
-            worst = max(found, key=lambda s: _excess(s.errors))
-            error, possible = worst.errors.least_explained()
+            worst = max(found, key=lambda s: _order(s.errors))
+            error, possible = worst.errors.judged()
             if not error <= _DISAGREES * possible:
                 self.problems.append(
                     f"{self.group.name}: the rule and optax disagree: {name} of leaf "
@@ -213,11 +214,13 @@ def _rows(
             worst = max(found[output], key=lambda s: s.errors.worst())
             error, allowed = worst.errors.worst(), 1.5 * reference + 1.0
         else:
-            worst = max(found[output], key=lambda s: _excess(s.errors))
-            error, allowed = worst.errors.least_explained()
+            worst = max(found[output], key=lambda s: _order(s.errors))
+            error, allowed = worst.errors.judged()
         yield Row(target, group.name, output, error, reference, allowed, worst.leaf, worst.step)
 
 
-def _excess(found: Errors) -> float:
-    error, possible = found.least_explained()
-    return error / possible
+def _order(found: Errors) -> tuple[bool, float]:
+    """Sorts errors: unexplained ones last, by how far they are so; others by their size."""
+    error, possible = found.judged()
+    unexplained = not error <= possible
+    return unexplained, error / possible if unexplained else error

@@ -24,12 +24,13 @@ AWKWARD: Shapes = {
     "zero": (6,),
 }
 """The leaves of each tree. The gradient of ``frozen`` turns to 0 midway, that of ``unused`` is
-always 0, and the parameters of ``zero`` begin at 0."""
+always 0, that of ``odd tail`` has elements of many sizes; the parameters of ``zero`` begin at 0."""
 
 LARGE: Shapes = {"large matrix": (128, 130), "bias": (3,)}
 """Besides, where a rule keeps other slots for a large matrix, as Adafactor does from 128 on."""
 
 _SCALES = (1.0, 1e-3, 30.0)
+_SMALLEST = -6.0  # a decimal exponent: there, even a small epsilon beside it is seen
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Group:
         for i, (name, shape) in enumerate(self.shapes.items()):
             g = rng.normal(size=shape) * _SCALES[i % len(_SCALES)]
             g = np.where(rng.random(size=shape) < 1 / 8, 0.0, g)
+            if name == "odd tail":
+                g = g * 10.0 ** rng.uniform(_SMALLEST, 0, size=shape)
             if name == "unused" or (name == "frozen" and 2 * step > self.steps):
                 g = np.zeros(shape)
             result[name] = np.asarray(g, dtype_of(self.dtype))

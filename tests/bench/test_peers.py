@@ -8,6 +8,7 @@ import pytest
 
 from optgen.errors import UsageError
 from optgen_bench import cases, machine, peers, torch_peer, workloads
+from optgen_bench.agreement import disagreements
 from optgen_bench.contestants import Work
 
 TORCH = importlib.util.find_spec("torch") is not None
@@ -189,6 +190,19 @@ def test_explanations_are_read_where_there_are_any(work, sgd_case):
     ours._explanation = Explanation()
     assert (ours.planned_bytes(work), ours.launches(work)) == (20.0, 2)
     assert theirs.planned_bytes(work) is None
+
+
+@pytest.mark.parametrize("name", STOCK)
+def test_a_case_is_the_same_optimizer_in_optgen_and_optax(name):
+    work = Work("130x140", workloads.tree("130x140"))
+    found, _ = peers.contestants(cases.case(name), ["optax"], ["xla"])
+    for contestant in found:
+        contestant.prepare(work)
+        contestant.allocate(work)
+        contestant.step()
+        contestant.wait()
+    assert [c.name for c in found] == ["optgen-xla", "optax"]
+    assert disagreements(found, work) == []
 
 
 @needs_torch

@@ -5,54 +5,69 @@ import sys
 import pytest
 
 from optgen.errors import UsageError
-from optgen_bench import plot, report
+from optgen_bench import plot, report, table
 
 
 @pytest.fixture
 def shown():
-    def show(found, width=200):
+    def show(found, width=80, terminal=False):
         from rich.console import Console
 
-        console = Console(file=io.StringIO(), width=width)
-        report.show(found, console)
+        console = Console(file=io.StringIO(), width=width, force_terminal=terminal)
+        table.show(found, console)
+        assert console.width == width
         return console.file.getvalue()
 
     return show
 
 
-def test_a_winning_peer_is_marked_in_its_row_and_named_below(make_report, shown):
-    text = shown(make_report({"optgen": 0.010, "optax": 0.020, "torch-fused": 0.008}))
-    rows = {line.split()[1]: line for line in text.splitlines() if line.startswith("│")}
-    assert "peer wins" in rows["torch-fused"]
-    assert "peer wins" not in rows["optax"]
-    assert "peer wins" not in rows["optgen"]
-    assert "optgen is 0.80× torch-fused: peer wins" in text
-    assert "optgen is 2.00× optax\n" in text
+def rows_of(text):
+    lines = [line for line in text.splitlines() if line.startswith("│")]
+    return {line.split()[1]: line for line in lines}
+
+
+def test_a_winning_peer_is_marked_in_its_row(make_report, shown):
+    rows = rows_of(shown(make_report({"optgen": 0.010, "optax": 0.020, "torch-fused": 0.008})))
+    assert "0.80× ◀ peer wins" in rows["torch-fused"]
+    assert "2.00×" in rows["optax"]
+    assert "peer wins" not in rows["optax"] + rows["optgen"]
 
 
 def test_a_win_by_a_hair_is_still_a_win(make_report, shown):
-    text = shown(make_report({"optgen": 0.0100, "optax": 0.00999}))
-    assert "optgen is 1.00× optax: peer wins (within the spread)" in text
+    rows = rows_of(shown(make_report({"optgen": 0.0100, "optax": 0.00999})))
+    assert "1.00× ≈ ◀ peer wins" in rows["optax"]
 
 
-def test_the_table_has_every_figure(make_report, shown):
+def test_every_target_has_its_column_of_ratios(make_report, shown):
+    text = shown(make_report({"optgen-cpu": 0.010, "optgen-xla": 0.030, "optax": 0.020}))
+    assert "optgen-cpu is" in text
+    assert "optgen-xla is" in text
+    row = rows_of(text)["optax"]
+    assert row.index("2.00×") < row.index("0.67× ◀ peer wins")
+
+
+def test_the_table_has_every_figure_also_where_there_is_no_terminal(make_report, shown):
     text = shown(make_report({"optgen": 0.010, "optax": 0.020}))
     assert "1000x1000 · float32 · 1 leaf, 1,000,000 params · floor 28.0 bytes/param" in text
     assert "plan 28.0" in text
-    (row,) = [line for line in text.splitlines() if line.startswith("│ optgen")]
-    for figure in (
-        "10.0 ms",
-        "2.8",
-        "0.70",
-        "200 ms + 300 ms + 400 ms",
-        "100.0 MB",
-        "│        1 │",
-    ):
-        assert figure in row
-    (row,) = [line for line in text.splitlines() if line.startswith("│ roof")]
-    assert "roof (c, 4 read, 3 written)" in row
-    assert "7.00 ms" in row
-    assert "torch-foreach did not take part: torch is not installed" in text
+    rows = rows_of(text)
+    for figure in ("10.0 ms", "0%", "2.8", "0.70", "900 ms", "100.0 MB"):
+        assert figure in rows["optgen"]
+    assert "│        1 │" in rows["optgen"]
+    for figure in ("7.00 ms", "4.0", "1.00"):
+        assert figure in rows["roof"]
+    assert "the roof: 4 streams read, 3 of them written in place, by c" in text
+
+
+def test_a_narrow_terminal_still_shows_the_verdict(make_report, shown):
+    text = shown(make_report(), width=90, terminal=True)
+    assert "wins" in text
+
+
+def test_brackets_in_a_reason_survive(make_report, shown):
+    found = make_report()
+    found.cases[0].absent["torch-fused"] = "pip install 'optgen[bench]' adds it"
+    assert "torch-fused did not take part: pip install 'optgen[bench]' adds it" in shown(found)
 
 
 def test_failures_are_shown(make_report, shown):

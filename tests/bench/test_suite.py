@@ -54,7 +54,8 @@ def test_bench_prints_writes_and_returns_zero(sgd_case, console, tmp_path):
         assert case.roof.bytes_per_second > 0
         assert len(case.ratios) == 2
     text = console.file.getvalue()
-    assert text.count("optgen is ") == 4
+    assert text.count("optgen is") == 4
+    assert text.count("optgen-update is") == 4
     assert (tmp_path / "run.md").read_text().count("| sgd") == 8
     assert (tmp_path / "run.png").stat().st_size > 1000
 
@@ -91,7 +92,7 @@ def test_bad_usage_is_reported_before_anything_runs(sgd_case, monkeypatch, argum
 
 def cost_report(optgen=0.2, optax=0.4, importing=0.1, sympy=False):
     lowering = {
-        name: costs.Lowering(0.0, 0.1 * s, 0.4 * s, 0.5 * s, spread([s, s]))
+        name: costs.Lowering(9.0, 0.0, 0.1 * s, 0.4 * s, 0.5 * s, spread([s, s]))
         for name, s in (("optgen", optgen), ("optax", optax))
     }
     host = records.Machine("A CPU", 8, 8, None, "Linux", "3.11", "cpu", "cpu", {}, {})
@@ -111,7 +112,7 @@ def test_costs_are_printed_and_written(monkeypatch, console, tmp_path):
     path = tmp_path / "costs.json"
     assert costs.compare(json_path=str(path), console=console) == 1
     text = console.file.getvalue()
-    assert "optgen lowers 0.80× as fast as optax: optax wins" in text
+    assert "optgen lowers 0.80× as fast as optax ◀ peer wins" in text
     assert "SymPy: it should not" in text
     document = json.loads(path.read_text())
     assert document["schema"] == "optgen-costs/1"
@@ -127,7 +128,7 @@ def test_children_take_turns_and_medians_are_taken(monkeypatch):
         nth = len(asked)
         if arguments[0] == "-c":
             return {"seconds": float(nth), "sympy": False}
-        return {"build": float(nth), "init": 0.0, "trace": 1.0, "lower": 1.0}
+        return {"load": 100.0, "build": float(nth), "init": 0.0, "trace": 1.0, "lower": 1.0}
 
     monkeypatch.setattr(costs, "_child", child)
     found = costs._measure("adamw", "small", 3)
@@ -139,7 +140,7 @@ def test_children_take_turns_and_medians_are_taken(monkeypatch):
 
 def test_lowering_once_times_every_phase():
     found = costs.lower_once("optax", "adamw", "small")
-    assert list(found) == ["build", "init", "trace", "lower"]
+    assert list(found) == ["load", "build", "init", "trace", "lower"]
     assert min(found.values()) >= 0
 
 

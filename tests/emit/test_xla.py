@@ -110,7 +110,9 @@ def test_leaves_of_one_program_share_a_function_and_others_get_their_own():
     def by_rank(g, p, *, rate):
         return -rate * g if p.ndim < 2 else -rate * dsl.sign(g)
 
-    source = by_rank(0.1).source("xla", {"a": leaf(3), "b": leaf(3, 4), "c": leaf(5), "d": leaf(6, 6)})
+    source = by_rank(0.1).source(
+        "xla", {"a": leaf(3), "b": leaf(3, 4), "c": leaf(5), "d": leaf(6, 6)}
+    )
     assert "def ndim_1(" in source
     assert "def ndim_2(" in source
     assert source.count("Variant(\n") == 2

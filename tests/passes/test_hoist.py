@@ -65,9 +65,7 @@ def test_the_pieces_mean_what_the_whole_meant():
     hyper = {"rate": 0.1, "b1": 0.9, "b2": 0.99, "limit": 1.0}
     key = whole.find("tree_load")[0].attr
     tree = {key: 0.25}
-    expected = evaluate_tree(
-        [(whole, Inputs(leaf, hyper, tree=tree, step=3.0)) for leaf in leaves]
-    )
+    expected = evaluate_tree([(whole, Inputs(leaf, hyper, tree=tree, step=3.0)) for leaf in leaves])
     hoisted = hoist([whole])
     known = {**hyper, **evaluate(hoisted.constants, Inputs(hyper=hyper))}
     combine = {"sum": sum, "max": max}

@@ -16,7 +16,7 @@ SHAPE = (3, 5)
 
 
 @st.composite
-def leaf_programs(draw, size=8, slots=tuple(SLOTS), phases=2, roundings=True):
+def leaf_programs(draw, size=8, slots=tuple(SLOTS), phases=2, roundings=1, reductions=1):
     """A program for matrices, of one phase or two."""
     rule = Rule(rank=2)
     pool = [rule.load("g", "grad"), rule.load("p")]
@@ -29,7 +29,7 @@ def leaf_programs(draw, size=8, slots=tuple(SLOTS), phases=2, roundings=True):
             partials.append(Program("partial", (effect("emit", "total", total),), 2))
             pool.append(scalar("clip"))
         for _ in range(draw(st.integers(1, size))):
-            pool.append(draw(_values(rule, pool, roundings)))
+            pool.append(draw(_values(rule, pool, roundings, reductions)))
     for name in slots:
         dtype, axes = SLOTS[name]
         rule.store(name, _fitting(draw, rule, pool, axes), dtype, axes)
@@ -38,9 +38,10 @@ def leaf_programs(draw, size=8, slots=tuple(SLOTS), phases=2, roundings=True):
 
 
 @st.composite
-def _values(draw, rule, pool, roundings):
+def _values(draw, rule, pool, roundings, reductions):
     recent = st.one_of(st.sampled_from(pool[-3:]), st.sampled_from(pool))
-    kind = draw(st.sampled_from(["binary"] * 4 + ["unary", "reduce"] + ["round"] * roundings))
+    kinds = ["binary"] * 4 + ["unary"] + ["round"] * roundings + ["reduce"] * reductions
+    kind = draw(st.sampled_from(kinds))
     x = draw(recent)
     if kind == "binary":
         return rule(draw(st.sampled_from(BINARY)), x, draw(recent))
@@ -59,3 +60,21 @@ def _fitting(draw, rule, pool, axes):
         others = {SCALAR: LEAF, (0,): (1,)}[axes]
         x = rule.reduce("max", broadcast(x, LEAF), others)
     return x
+
+
+@st.composite
+def chained_programs(draw, stages=3):
+    """A program in which each of several reductions is of what the one before it has scaled."""
+    rule = Rule(rank=2)
+    loads = [rule.load("g", "grad"), rule.load("p"), rule.load("a"), rule.load("b", "bfloat16")]
+    x, values = loads[0], []
+    for _ in range(draw(st.integers(1, stages))):
+        for load in draw(st.lists(st.sampled_from(loads), min_size=0, max_size=4, unique=True)):
+            x = rule(draw(st.sampled_from(BINARY)), x, load)
+        values.append(x)
+        x = rule("mul", x, rule.reduce("sum", draw(st.sampled_from([x, *loads]))))
+        values.append(x)
+    rule.store("a", draw(st.sampled_from([*values, *loads])))
+    rule.store("b", draw(st.sampled_from([*values, *loads])), "bfloat16")
+    rule.store("p", x)
+    return LeafProgram(Program("chained", tuple(rule.stores), 2))

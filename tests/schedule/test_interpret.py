@@ -81,7 +81,7 @@ def test_random_programs(program, dtypes, seed):
 
 
 @settings(max_examples=30)
-@given(leaf_programs(roundings=False, size=5), st.integers(0, 9))
+@given(leaf_programs(roundings=0, size=5), st.integers(0, 9))
 def test_random_programs_in_tiles(program, seed):
     planned = plan([program], [Leaf("leaf", SHAPE, WIDE)], machine("h200"))
     assert_same(planned, seed, tile=2, exact=False)

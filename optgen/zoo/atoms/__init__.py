@@ -31,7 +31,6 @@ from optgen.zoo.atoms.scaling import (
     scale_by_param_block_rms,
     scale_by_sign,
     scale_by_trust_ratio,
-    set_to_zero,
 )
 
 __all__ = [
@@ -61,6 +60,5 @@ __all__ = [
     "scale_by_stddev",
     "scale_by_trust_ratio",
     "scale_by_yogi",
-    "set_to_zero",
     "trace",
 ]

@@ -37,7 +37,7 @@ def clip_by_global_norm(g, p, *, max_norm):
 
 
 @dsl.rule
-def adaptive_grad_clip(g, p, *, clipping, eps=1e-3, axis: int = None):
+def adaptive_grad_clip(g, p, *, clipping, eps=1e-3, axis: int | None = None):
     """Bounds each unit's gradient by its weights (Brock et al., 2021, arXiv:2102.06171).
 
     A unit is what one output is computed from: all axes but the last of a matrix or a convolution.

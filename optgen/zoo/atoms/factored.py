@@ -7,9 +7,15 @@ from optgen import dsl
 
 @dsl.rule
 def scale_by_factored_rms(
-    g, p, *, factored: bool = True, decay_rate=0.8, step_offset=0.0,
-    min_dim_size_to_factor: int = 128, epsilon=1e-30,
-):  # fmt: skip
+    g,
+    p,
+    *,
+    factored: bool = True,
+    decay_rate=0.8,
+    step_offset=0.0,
+    min_dim_size_to_factor: int = 128,
+    epsilon=1e-30,
+):
     """Adafactor's rescaling (Shazeer and Stern, 2018, arXiv:1804.04235).
 
     Hyperparameters:

@@ -7,9 +7,16 @@ from optgen import dsl
 
 @dsl.rule
 def scale_by_adam(
-    g, p, *, b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0,
-    mu_dtype: dsl.DType = None, nesterov: bool = False,
-):  # fmt: skip
+    g,
+    p,
+    *,
+    b1=0.9,
+    b2=0.999,
+    eps=1e-8,
+    eps_root=0.0,
+    mu_dtype: dsl.DType = None,
+    nesterov: bool = False,
+):
     """Adam's rescaling (Kingma and Ba, 2015, arXiv:1412.6980).
 
     Hyperparameters:
@@ -37,9 +44,17 @@ def scale_by_adam(
 
 @dsl.rule
 def scale_by_amsgrad(
-    g, p, *, b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0, mu_dtype: dsl.DType = None,
-    bias_correction_mu: bool = True, bias_correction_nu: bool = True,
-):  # fmt: skip
+    g,
+    p,
+    *,
+    b1=0.9,
+    b2=0.999,
+    eps=1e-8,
+    eps_root=0.0,
+    mu_dtype: dsl.DType = None,
+    bias_correction_mu: bool = True,
+    bias_correction_nu: bool = True,
+):
     """AMSGrad's rescaling (Reddi, Kale and Kumar, 2018, arXiv:1904.09237).
 
     Hyperparameters:
@@ -76,9 +91,7 @@ def scale_by_adamax(g, p, *, b1=0.9, b2=0.999, eps=1e-8):
 
 
 @dsl.rule
-def scale_by_belief(
-    g, p, *, b1=0.9, b2=0.999, eps=1e-16, eps_root=1e-16, nesterov: bool = False
-):  # fmt: skip
+def scale_by_belief(g, p, *, b1=0.9, b2=0.999, eps=1e-16, eps_root=1e-16, nesterov: bool = False):
     """AdaBelief's rescaling (Zhuang et al., 2020, arXiv:2010.07468).
 
     Hyperparameters:
@@ -102,7 +115,7 @@ def scale_by_belief(
 @dsl.rule
 def scale_by_yogi(
     g, p, *, b1=0.9, b2=0.999, eps=1e-3, eps_root=0.0, initial_accumulator_value=1e-6
-):  # fmt: skip
+):
     """Yogi's rescaling (Zaheer et al., 2018, NeurIPS 31).
 
     Hyperparameters:
@@ -123,7 +136,7 @@ def scale_by_yogi(
 @dsl.rule
 def scale_by_lion(
     g, p, *, b1=0.9, b2=0.99, mu_dtype: dsl.DType = None, mode: str = "hard", smooth_beta=1.0
-):  # fmt: skip
+):
     """Lion's direction (Chen et al., 2023, arXiv:2302.06675).
 
     Hyperparameters:
@@ -149,9 +162,15 @@ def scale_by_lion(
 
 @dsl.rule
 def scale_by_rms(
-    g, p, *, decay=0.9, eps=1e-8, initial_scale=0.0,
-    eps_in_sqrt: bool = True, bias_correction: bool = False,
-):  # fmt: skip
+    g,
+    p,
+    *,
+    decay=0.9,
+    eps=1e-8,
+    initial_scale=0.0,
+    eps_in_sqrt: bool = True,
+    bias_correction: bool = False,
+):
     """RMSProp's rescaling (Tieleman and Hinton, 2012, Coursera lecture 6.5).
 
     Hyperparameters:
@@ -170,9 +189,15 @@ def scale_by_rms(
 
 @dsl.rule
 def scale_by_stddev(
-    g, p, *, decay=0.9, eps=1e-8, initial_scale=0.0,
-    eps_in_sqrt: bool = True, bias_correction: bool = False,
-):  # fmt: skip
+    g,
+    p,
+    *,
+    decay=0.9,
+    eps=1e-8,
+    initial_scale=0.0,
+    eps_in_sqrt: bool = True,
+    bias_correction: bool = False,
+):
     """Centred RMSProp's rescaling (Graves, 2013, arXiv:1308.0850).
 
     Hyperparameters:

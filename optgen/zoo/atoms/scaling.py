@@ -13,12 +13,6 @@ def identity(g, p):
 
 
 @dsl.rule
-def set_to_zero(g, p):
-    """Replaces the updates by zeros."""
-    return 0.0 * dsl.where(True, 0.0, g)
-
-
-@dsl.rule
 def scale(g, p, *, step_size):
     """Scales by a factor.
 

@@ -1,0 +1,161 @@
+"""LAMB (You et al., 2020, arXiv:1904.00962).
+
+For leaves with mask None, or mask True:
+
+    mu' = (1 - b1)*g + b1*mu
+    mu_hat = mu'/(1 - b1**step)
+    nu' = (1 - b2)*(g*g) + b2*nu
+    nu_hat = nu'/(1 - b2**step)
+    scale_by_adam = mu_hat/(sqrt(nu_hat + eps_root) + eps)
+    add_decayed_weights = scale_by_adam + weight_decay*p
+    factor = sum_leaf(p*p)
+    factor_2 = sqrt(factor) <= 0
+    param_norm = where(factor_2, 0, sqrt(where(factor_2, 1, factor)))
+    factor_3 = sum_leaf(add_decayed_weights*add_decayed_weights)
+    factor_4 = sqrt(factor_3) <= 0
+    update_norm = where(factor_4, 0, sqrt(where(factor_4, 1, factor_3)))
+    ratio = param_norm/(update_norm + 0)
+    term = where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = add_decayed_weights*term
+    p' = p + -learning_rate*scale_by_trust_ratio
+
+For leaves with mask False:
+
+    mu' = (1 - b1)*g + b1*mu
+    mu_hat = mu'/(1 - b1**step)
+    nu' = (1 - b2)*(g*g) + b2*nu
+    nu_hat = nu'/(1 - b2**step)
+    scale_by_adam = mu_hat/(sqrt(nu_hat + eps_root) + eps)
+    factor = sum_leaf(p*p)
+    factor_2 = sqrt(factor) <= 0
+    param_norm = where(factor_2, 0, sqrt(where(factor_2, 1, factor)))
+    factor_3 = sum_leaf(scale_by_adam*scale_by_adam)
+    factor_4 = sqrt(factor_3) <= 0
+    update_norm = where(factor_4, 0, sqrt(where(factor_4, 1, factor_3)))
+    ratio = param_norm/(update_norm + 0)
+    scale_by_trust_ratio = scale_by_adam*where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    p' = p + -learning_rate*scale_by_trust_ratio
+
+Emitted by optgen: change the rule, not this file. Functions name their arguments after what they
+read: arrays of one leaf, in the precision that arithmetic runs in, and scalars.
+"""
+
+import jax.numpy as jnp
+
+from optgen.runtime import Guard, Scalars, Slot, Unit, Variant
+
+
+def constants(learning_rate, b1, b2):
+    """What the hyperparameters alone decide."""
+    return {"minus_learning_rate": -learning_rate, "one_minus_b1": 1 - b1, "one_minus_b2": 1 - b2}
+
+
+def scalars(b1, step, b2):
+    """What is the same for every leaf."""
+    return {"bias_correction_b1": 1 - b1**step, "bias_correction_b2": 1 - b2**step}
+
+
+def leaf(
+    g,
+    p,
+    mu,
+    nu,
+    minus_learning_rate,
+    one_minus_b1,
+    b1,
+    bias_correction_b1,
+    one_minus_b2,
+    b2,
+    bias_correction_b2,
+    eps_root,
+    eps,
+    weight_decay,
+):
+    """The update, and the next mu and nu.
+
+    For leaves with mask None, or mask True.
+    """
+    mu_next = one_minus_b1 * g + b1 * mu
+    mu_hat = mu_next / bias_correction_b1
+    nu_next = one_minus_b2 * (g * g) + b2 * nu
+    nu_hat = nu_next / bias_correction_b2
+    scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
+    add_decayed_weights = scale_by_adam + weight_decay * p
+    factor = jnp.sum(p * p)
+    factor_2 = jnp.sqrt(factor) <= 0
+    param_norm = jnp.where(factor_2, 0, jnp.sqrt(jnp.where(factor_2, 1, factor)))
+    factor_3 = jnp.sum(add_decayed_weights * add_decayed_weights)
+    factor_4 = jnp.sqrt(factor_3) <= 0
+    update_norm = jnp.where(factor_4, 0, jnp.sqrt(jnp.where(factor_4, 1, factor_3)))
+    ratio = param_norm / (update_norm + 0)
+    term = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = add_decayed_weights * term
+    return {"update": minus_learning_rate * scale_by_trust_ratio, "mu": mu_next, "nu": nu_next}
+
+
+def left_out(
+    g,
+    p,
+    mu,
+    nu,
+    minus_learning_rate,
+    one_minus_b1,
+    b1,
+    bias_correction_b1,
+    one_minus_b2,
+    b2,
+    bias_correction_b2,
+    eps_root,
+    eps,
+):
+    """The update, and the next mu and nu.
+
+    For leaves with mask False.
+    """
+    mu_next = one_minus_b1 * g + b1 * mu
+    mu_hat = mu_next / bias_correction_b1
+    nu_next = one_minus_b2 * (g * g) + b2 * nu
+    nu_hat = nu_next / bias_correction_b2
+    scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
+    factor = jnp.sum(p * p)
+    factor_2 = jnp.sqrt(factor) <= 0
+    param_norm = jnp.where(factor_2, 0, jnp.sqrt(jnp.where(factor_2, 1, factor)))
+    factor_3 = jnp.sum(scale_by_adam * scale_by_adam)
+    factor_4 = jnp.sqrt(factor_3) <= 0
+    update_norm = jnp.where(factor_4, 0, jnp.sqrt(jnp.where(factor_4, 1, factor_3)))
+    ratio = param_norm / (update_norm + 0)
+    term = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = scale_by_adam * term
+    return {"update": minus_learning_rate * scale_by_trust_ratio, "mu": mu_next, "nu": nu_next}
+
+
+def initial_leaf(p):
+    """The first mu and nu."""
+    return {"mu": jnp.zeros_like(p), "nu": jnp.zeros_like(p)}
+
+
+def initial_left_out(p):
+    """The first mu and nu."""
+    return {"mu": jnp.zeros_like(p), "nu": jnp.zeros_like(p)}
+
+
+UNIT = Unit(
+    name="lamb",
+    hyperparameters=("learning_rate", "b1", "b2", "eps", "eps_root", "weight_decay"),
+    variants=(
+        Variant(
+            guards=(Guard(masks=(None,)), Guard(masks=(True,))),
+            slots={"mu": Slot("param"), "nu": Slot("param")},
+            update=leaf,
+            init=initial_leaf,
+        ),
+        Variant(
+            guards=(Guard(masks=(False,)),),
+            slots={"mu": Slot("param"), "nu": Slot("param")},
+            update=left_out,
+            init=initial_left_out,
+        ),
+    ),
+    update=Scalars(constants=constants, phases=(scalars,)),
+    masks=1,
+)

@@ -1,0 +1,86 @@
+"""Lion (Chen et al., 2023, arXiv:2302.06675).
+
+For leaves with mask None, or mask True:
+
+    x = (1 - b1)*g + b1*mu
+    scale_by_lion = sign(x)
+    add_decayed_weights = scale_by_lion + weight_decay*p
+    mu' = (1 - b2)*g + b2*mu
+    p' = p + -learning_rate*add_decayed_weights
+
+For leaves with mask False:
+
+    x = (1 - b1)*g + b1*mu
+    scale_by_lion = sign(x)
+    mu' = (1 - b2)*g + b2*mu
+    p' = p + -learning_rate*scale_by_lion
+
+Emitted for mu_dtype=None.
+
+Emitted by optgen: change the rule, not this file. Functions name their arguments after what they
+read: arrays of one leaf, in the precision that arithmetic runs in, and scalars.
+"""
+
+import jax.numpy as jnp
+
+from optgen.runtime import Guard, Scalars, Slot, Unit, Variant
+
+
+def constants(learning_rate, b1, b2):
+    """What the hyperparameters alone decide."""
+    return {"minus_learning_rate": -learning_rate, "one_minus_b1": 1 - b1, "one_minus_b2": 1 - b2}
+
+
+def leaf(g, p, mu, minus_learning_rate, one_minus_b1, b1, weight_decay, one_minus_b2, b2):
+    """The update, and the next mu.
+
+    For leaves with mask None, or mask True.
+    """
+    x = one_minus_b1 * g + b1 * mu
+    scale_by_lion = jnp.sign(x)
+    add_decayed_weights = scale_by_lion + weight_decay * p
+    mu_next = one_minus_b2 * g + b2 * mu
+    return {"update": minus_learning_rate * add_decayed_weights, "mu": mu_next}
+
+
+def left_out(g, mu, minus_learning_rate, one_minus_b1, b1, one_minus_b2, b2):
+    """The update, and the next mu.
+
+    For leaves with mask False.
+    """
+    x = one_minus_b1 * g + b1 * mu
+    scale_by_lion = jnp.sign(x)
+    mu_next = one_minus_b2 * g + b2 * mu
+    return {"update": minus_learning_rate * scale_by_lion, "mu": mu_next}
+
+
+def initial_leaf(p):
+    """The first mu."""
+    return {"mu": jnp.zeros_like(p)}
+
+
+def initial_left_out(p):
+    """The first mu."""
+    return {"mu": jnp.zeros_like(p)}
+
+
+UNIT = Unit(
+    name="lion",
+    hyperparameters=("learning_rate", "b1", "b2", "weight_decay"),
+    variants=(
+        Variant(
+            guards=(Guard(masks=(None,)), Guard(masks=(True,))),
+            slots={"mu": Slot("param")},
+            update=leaf,
+            init=initial_leaf,
+        ),
+        Variant(
+            guards=(Guard(masks=(False,)),),
+            slots={"mu": Slot("param")},
+            update=left_out,
+            init=initial_left_out,
+        ),
+    ),
+    update=Scalars(constants=constants),
+    masks=1,
+)

@@ -1,0 +1,32 @@
+"""Gradient descent (Robbins and Monro, 1951), with momentum (Polyak, 1964).
+
+Hyperparameters:
+  learning_rate: the size of a step, or a schedule of it.
+  momentum: decay of the accumulated gradient, for each step; None for none.
+  nesterov: look ahead by one step (Sutskever et al., 2013, ICML 28).
+  accumulator_dtype: what ``trace`` is stored in; None for the parameter's dtype.
+
+Emitted by optgen. Needs JAX and ``optgen.runtime`` only: ``sgd(…)`` takes what the rule
+takes, and returns an optax transformation with a fused ``step`` besides.
+"""
+
+from optgen.runtime import Hyperparameter, Package
+
+from . import xla, xla_momentum, xla_momentum_nesterov
+
+sgd = Package(
+    name="sgd",
+    module=__name__,
+    hyperparameters=(
+        Hyperparameter("learning_rate", "scalar"),
+        Hyperparameter("momentum", "scalar", None),
+        Hyperparameter("nesterov", "bool", False),
+        Hyperparameter("accumulator_dtype", "dtype", None),
+    ),
+    units=(
+        ({"momentum": None, "nesterov": False, "accumulator_dtype": None}, xla.UNIT),
+        ({"nesterov": False, "accumulator_dtype": None}, xla_momentum.UNIT),
+        ({"nesterov": True, "accumulator_dtype": None}, xla_momentum_nesterov.UNIT),
+    ),
+    doc=__doc__,
+)
