@@ -14,12 +14,12 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from optgen import config
 from optgen.dsl.rule import Composition
 from optgen.dsl.tracing import Traced, check_tree_slots, slot_names, trace
-from optgen.emit import xla
+from optgen.emit import native, xla
 from optgen.emit.lowered import Lowered, LoweredVariant
 from optgen.emit.naming import variant_names
 from optgen.errors import TargetError
@@ -29,12 +29,12 @@ from optgen.passes import driver
 from optgen.passes.hoist import Hoisted, hoist
 from optgen.passes.step import as_step
 from optgen.runtime.leaf import Fact, LeafSpec, MaskValue
-from optgen.runtime.load import load_unit
+from optgen.runtime.load import load_native, load_unit
 from optgen.runtime.unit import Guard, Slot, Unit
 from optgen.schedule import Leaf, LeafProgram, Machine, Mode, Plan, plan
 
-EMITTERS = {"xla": xla.emit}
-"""What prints each target that this version can compile for."""
+TARGETS = ("xla", "cpu")
+"""The targets that this version can emit."""
 
 _lock = threading.RLock()
 
@@ -75,10 +75,10 @@ def resolve_target(target: str) -> str:
     """
     if target == "auto":
         return "xla"
-    if target not in EMITTERS:
+    if target not in TARGETS:
         raise TargetError(
             f"target {target!r} is not in this version of optgen: ask for one of "
-            f"{', '.join(EMITTERS)}, or leave target='auto'"
+            f"{', '.join(TARGETS)}, or leave target='auto'"
         )
     return target
 
@@ -86,7 +86,8 @@ def resolve_target(target: str) -> str:
 @functools.lru_cache(maxsize=1024)
 def _compile(composition: Composition, specs: tuple[LeafSpec, ...], target: str) -> Compiled:
     lowered, variants = lower(composition, specs)
-    source, unit = _load(_Key(lowered, target))
+    dtypes = tuple(dict.fromkeys(_dtypes(spec, lowered) for spec in specs))
+    source, unit = _load(_Key(lowered, target, dtypes if target == "cpu" else ()))
     return Compiled(lowered, source, unit, variants)
 
 
@@ -235,12 +236,14 @@ class _Key:
 
     lowered: Lowered
     target: str
+    dtypes: tuple[Dtypes, ...]
 
     def _identity(self) -> tuple[object, ...]:
         low = self.lowered
         variants = tuple((v.guards, tuple(v.slots.items()), v.math) for v in low.variants)
         return (
             self.target,
+            self.dtypes,
             low.name,
             low.hyperparameters,
             variants,
@@ -257,5 +260,11 @@ class _Key:
 
 @functools.lru_cache(maxsize=1024)
 def _load(key: _Key) -> tuple[str, Unit]:
-    source = EMITTERS[key.target](key.lowered)
-    return source, load_unit(key.lowered.name, source)
+    name = key.lowered.name
+    source = xla.emit(key.lowered)
+    unit = load_unit(name, source)
+    if key.target == "cpu":
+        files = native.emit(key.lowered, key.dtypes)
+        source = files["cc"]
+        unit = replace(unit, native=load_native(name, files["py"], source))
+    return source, unit

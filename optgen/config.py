@@ -41,5 +41,26 @@ PRINT_AFTER = Setting(
     _names,
 )
 
-SETTINGS: tuple[Setting, ...] = (PRINT_AFTER,)
+CACHE_DIR = Setting(
+    "OPTGEN_CACHE_DIR",
+    "Where compiled CPU kernels are kept; by default in the user's own cache directory.",
+    "",
+    str,
+)
+
+CXX = Setting(
+    "CXX",
+    "The C++ compiler of CPU kernels; by default c++, g++ or clang++, whichever is found first.",
+    "",
+    str,
+)
+
+CXXFLAGS = Setting(
+    "OPTGEN_CXXFLAGS",
+    "Flags for the C++ compiler of CPU kernels, after optgen's own, as a shell would read them.",
+    "",
+    str,
+)
+
+SETTINGS: tuple[Setting, ...] = (PRINT_AFTER, CACHE_DIR, CXX, CXXFLAGS)
 """All of them, as ``optgen doctor`` lists them."""

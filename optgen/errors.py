@@ -60,6 +60,14 @@ class TargetError(OptgenError, RuntimeError):
     """A target that was asked for by name cannot serve."""
 
 
+class CompilerError(OptgenError, RuntimeError):
+    """No C++ compiler was found, or it cannot compile a kernel, or what it made cannot be loaded."""
+
+
+class CacheError(OptgenError, RuntimeError):
+    """Compiled kernels cannot be kept, or what is kept cannot be trusted."""
+
+
 class PackageError(OptgenError, RuntimeError):
     """An emitted package cannot be loaded, or has no variant for what it was given."""
 

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from optgen.compile import EMITTERS, lower
+from optgen.compile import TARGETS, lower
+from optgen.emit import xla
 from optgen.dsl.rule import Instance
 from optgen.emit.python import Doc, literal, render
 from optgen.emit.templates import template
@@ -127,7 +128,7 @@ def _stock_files() -> dict[str, dict[str, str]]:
         for given in STOCK_SETTINGS.get(name, ({},)):
             leaves = _specs(_instance(rule, given), DEFAULT_SHAPES, ("float32",))
             configurations.append(_Configuration(given, leaves))
-        packages[name] = _files(rule, configurations, tuple(EMITTERS))
+        packages[name] = _files(rule, configurations, ("xla",))
     packages[""] = {"__init__.py": template("kernels.py.jinja").render(names=sorted(STOCK))}
     return packages
 
@@ -135,10 +136,10 @@ def _stock_files() -> dict[str, dict[str, str]]:
 def _known(targets: Iterable[str]) -> tuple[str, ...]:
     targets = tuple(targets)
     for target in targets:
-        if target not in EMITTERS:
+        if target not in TARGETS:
             raise TargetError(
                 f"target {target!r} is not in this version of optgen: there are "
-                f"{', '.join(EMITTERS)}"
+                f"{', '.join(TARGETS)}"
             )
     return targets
 
@@ -254,7 +255,7 @@ def _files(
         lowered, _ = lower(instance.composition, configuration.leaves)
         suffix = "" if configuration is configurations[0] else _difference(instance, first)
         for target in targets:
-            files[f"{target}{suffix}.py"] = EMITTERS[target](lowered)
+            files[f"{target}{suffix}.py"] = xla.emit(lowered)
         module = f"xla{suffix}"
         modules.append(module)
         settings = [f"{literal(k)}: {literal(v)}" for k, v in _settings(instance).items()]

@@ -1022,7 +1022,7 @@ def a_program_with_an_unknown_operation():
     parse("program sgd {\n  %0 = sqroot : real[]\n}")
 
 
-@refused(UsageError, "no machine is called 'h900'", "h200")
+@refused(UsageError, "unknown machine 'h900'", "h200")
 def an_unknown_machine():
     plain(0.1).explain(PARAMS, "h900")
 

@@ -17,8 +17,10 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "cli": 9,
     "demo": 8.7,
+    "doctor": 8.7,
     "verify": 8.5,
     "generate": 8.5,
+    "rules": 8.2,
     "optimizer": 8,
     "zoo": 8,
     "explain": 7.5,

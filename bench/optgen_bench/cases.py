@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import inspect
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import optax
 
 import optgen
+from optgen import rules
 from optgen.errors import UsageError
+from optgen.zoo import ATOMS
 from optgen_bench import torch_rules
 
 MakeOptgen = Callable[[str], optax.GradientTransformationExtraArgs]
 MakeOptax = Callable[[], optax.GradientTransformation]
 
 _OPTGEN: Any = optgen  # its constructors are called through tables of hyperparameters
-
-LEARNING_RATE = 1e-3  # of a user's rule
 
 _ADAM = {"learning_rate": 1e-3, "b1": 0.9, "b2": 0.95, "eps": 1e-8}
 
@@ -64,20 +61,30 @@ class Case:
     torch_kinds: tuple[str, ...] = ()
 
 
-def case(rule: str | Case) -> Case:
-    """Returns the case for a stock name, `clip+adamw`, or a rule in a `path/to/file.py:name`.
+def case(rule: str | Case | rules.Choice) -> Case:
+    """Returns the case for a rule.
+
+    Args:
+      rule: a stock name or `clip+adamw`, with the hyperparameters of this module; an atom's name,
+        `path/to/file.py:name` or a `Choice`, with those of `optgen.rules.choose`. The name in a
+        file may be that of a `Case`.
 
     Raises:
       UsageError: where there is no such rule, file or name.
     """
     if isinstance(rule, Case):
         return rule
-    if ".py:" in rule:
-        return user_case(rule)
+    if isinstance(rule, rules.Choice):
+        return _chosen(rule)
     if rule == "clip+adamw":
         return _clipped_adamw()
     if rule in HYPERPARAMETERS:
         return _stock(rule)
+    path, _, name = rule.rpartition(":")
+    if path.endswith(".py") and isinstance(value := rules.load(path, name), Case):
+        return value
+    if rule in ATOMS or ".py" in rule:
+        return _chosen(rules.choose(rule))
     raise UsageError(
         f"unknown rule {rule!r}. Give one of {', '.join(names())}, "
         "or a rule of your own as path/to/file.py:name."
@@ -89,23 +96,9 @@ def names() -> list[str]:
     return [*HYPERPARAMETERS, "clip+adamw"]
 
 
-def user_case(spec: str) -> Case:
-    """Returns the case for `path/to/file.py:name`: a `Case`, a rule or an optimizer.
-
-    A rule is called with a learning rate of 1e-3 where it takes one, and its own defaults.
-    """
-    path, _, name = spec.rpartition(":")
-    value = _attribute(_load(path), name, path)
-    if isinstance(value, Case):
-        return value
-    if isinstance(value, optax.GradientTransformation):
-        return Case(name, lambda target: optax.with_extra_args_support(value))
-    if not callable(value):
-        raise UsageError(
-            f"{path}: {name} is a {type(value).__name__}. Name a function decorated with "
-            "@dsl.rule, an optimizer, or an optgen_bench.Case."
-        )
-    return Case(name, lambda target: _call_rule(value, target))
+def _chosen(choice: rules.Choice) -> Case:
+    make_optax = choice.reference if choice.reference() is not None else None
+    return Case(choice.name, choice.make, make_optax)
 
 
 def _stock(name: str) -> Case:
@@ -131,27 +124,3 @@ def _clipped_adamw() -> Case:
 
     make_torch, kinds = torch_rules.clipped_adamw(CLIPPED_ADAMW, CLIP_NORM)
     return Case("clip+adamw", make_optgen, make_optax, make_torch, kinds)
-
-
-def _call_rule(rule: Callable[..., Any], target: str) -> optax.GradientTransformationExtraArgs:
-    given = {"target": target, "learning_rate": LEARNING_RATE}
-    taken = inspect.signature(rule).parameters
-    return rule(**{name: value for name, value in given.items() if name in taken})
-
-
-def _load(path: str) -> Any:
-    if not Path(path).is_file():
-        raise UsageError(f"there is no file {path!r}. Give the rule as path/to/file.py:name.")
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path!r} cannot be read as a Python module. Give a file ending in .py.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _attribute(module: Any, name: str, path: str) -> Any:
-    if hasattr(module, name):
-        return getattr(module, name)
-    public = ", ".join(n for n in vars(module) if not n.startswith("_"))
-    raise UsageError(f"{path} defines no {name!r}. It defines: {public}.")

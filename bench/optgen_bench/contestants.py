@@ -91,12 +91,12 @@ class Contestant(abc.ABC):
         """Returns the shapes of its state, once prepared, or None where it does not tell."""
         return None
 
-    def planned_bytes(self, work: Work) -> float | None:
-        """Returns the bytes for each parameter that its plan moves, or None without a plan."""
+    def plan(self, work: Work) -> tuple[float, float] | None:
+        """Returns the bytes for each parameter that its plan (reads, writes), once prepared."""
         return None
 
     def launches(self, work: Work) -> int | None:
-        """Returns the number of kernels that its plan launches, or None without a plan."""
+        """Returns how many operations XLA runs in a step, once prepared, or None where unknown."""
         return None
 
     def current(self) -> Iterator[np.ndarray] | None:

@@ -17,37 +17,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import functools
-import itertools
-import json
 import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from typing import Any
 
-import jax
-
 from optgen.errors import UsageError
-from optgen_bench import cases, machine, records, report, table, workloads
-from optgen_bench.peers import jit_step
+from optgen_bench import cases, fresh, machine, records, report, storage, table, workloads
 from optgen_bench.spread import spread
 
 SCHEMA = "optgen-costs/1"
 IMPORT_LIMIT = 0.15  # seconds that `import optgen` may add to `import jax, optax`
 LIBRARIES = ("optgen", "optax")
-PHASES = ("load", "build", "init", "trace", "lower")
 _ABOUT = "what building, lowering and importing cost, next to optax"
 _MODULE = "optgen_bench.costs"
-
-_IMPORT = """
-import json, sys, time
-import jax, optax
-begin = time.perf_counter()
-import optgen
-print(json.dumps({"seconds": time.perf_counter() - begin, "sympy": "sympy" in sys.modules}))
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,31 +99,9 @@ def compare(
         raise UsageError(f"repeats must be 1 or more, not {repeats}.")
     result = _measure(rule, tree, repeats)
     if json_path is not None:
-        records.write_atomically(json_path, records.to_json(result).encode())
+        storage.write_atomically(json_path, storage.to_json(result).encode())
     show(result, console)
     return 0 if result.held else 1
-
-
-def lower_once(library: str, rule: str, tree: str) -> dict[str, float]:
-    """Builds and lowers one step in this process, and returns the seconds of each phase."""
-    case, shapes = cases.case(rule), workloads.tree(tree)
-    ours = library == "optgen"
-    make = functools.partial(case.make_optgen, "xla") if ours else case.make_optax
-    assert make is not None
-    jax.jit(lambda x: x * 2 + 1).trace(1.0).lower()  # start JAX's own machinery
-    times = [time.perf_counter()]
-
-    def lap(value: Any) -> Any:
-        times.append(time.perf_counter())
-        return value
-
-    lap(make())
-    optimizer = lap(make())
-    state = lap(jax.eval_shape(optimizer.init, shapes))
-    traced = lap(jit_step(optimizer, "step", ours).trace(shapes, state, shapes))
-    lap(traced.lower())
-    phases = [after - before for before, after in itertools.pairwise(times)]
-    return dict(zip(PHASES, phases, strict=True))
 
 
 def show(result: CostReport, console: Any = None) -> None:
@@ -160,10 +121,10 @@ def _table(result: CostReport) -> Any:
     from rich.table import Table
 
     found = Table()
-    for column in ("", *PHASES, "total", "±"):
+    for column in ("", *fresh.PHASES, "total", "±"):
         found.add_column(column, justify="right" if column else "left")
     for library, costs in result.lowering.items():
-        seconds = [*(getattr(costs, phase) for phase in PHASES), costs.total.median]
+        seconds = [*(getattr(costs, phase) for phase in fresh.PHASES), costs.total.median]
         found.add_row(library, *map(report.duration, seconds), f"{costs.total.relative:.0%}")
     return found
 
@@ -184,8 +145,8 @@ def _measure(rule: str, tree: str, repeats: int) -> CostReport:
     imports = []
     for _ in range(repeats):
         for library in LIBRARIES:
-            samples[library].append(_child("-m", _MODULE, "--child", library, rule, tree))
-        imports.append(_child("-c", _IMPORT))
+            samples[library].append(fresh.lowering(library, rule, tree))
+        imports.append(fresh.importing())
     return CostReport(
         machine=machine.describe(),
         rule=rule,
@@ -201,15 +162,6 @@ def _lowering(samples: Sequence[dict[str, float]]) -> Lowering:
     return Lowering(**phases, total=spread([sum(s.values()) - s["load"] for s in samples]))
 
 
-def _child(*arguments: str) -> dict[str, Any]:
-    """Runs Python anew, and returns the JSON object that it prints last."""
-    process = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
-    if process.returncode:
-        raise RuntimeError(f"a process of the benchmark failed:\n{process.stderr}")
-    found: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
-    return found
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parses the command line of `python -m optgen_bench.costs`."""
     parser = argparse.ArgumentParser(
@@ -219,11 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tree", default="gpt2-small")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", metavar="FILE")
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    if given.child:
-        print(json.dumps(lower_once(*given.child)))
-        return 0
     return compare(given.rule, given.tree, given.repeats, given.json)
 
 

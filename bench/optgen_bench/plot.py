@@ -11,8 +11,9 @@ from typing import Any
 
 from optgen.errors import UsageError
 from optgen_bench import machine
-from optgen_bench.records import Case, Measurement, Report, write_atomically
+from optgen_bench.records import Case, Measurement, Report
 from optgen_bench.report import duration
+from optgen_bench.storage import write_atomically
 
 # Okabe and Ito's colours, which the colour-blind tell apart; ours is the dark one.
 OURS = ("#0072B2", "#56B4E9")

@@ -17,20 +17,20 @@ from optgen_bench.spread import overlap
 
 @dataclasses.dataclass(frozen=True)
 class Traffic:
-    """Bytes for each parameter that a step must read and write; `planned` where optgen says so."""
+    """Bytes for each parameter of a step, as (read, written).
 
-    reads: float
-    writes: float
-    planned: float | None = None
+    Attributes:
+      floor: gradient, parameter and state read once, the last two written once.
+      plan: what optgen's plan moves, or None without a plan.
+    """
+
+    floor: tuple[float, float]
+    plan: tuple[float, float] | None = None
 
     @property
-    def floor(self) -> float:
-        return self.reads + self.writes
-
-    @property
-    def counted(self) -> float:
-        """The bytes that rates are computed from."""
-        return self.floor if self.planned is None else self.planned
+    def counted(self) -> tuple[float, float]:
+        """What rates are computed from, and the roof's mix."""
+        return self.plan or self.floor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +64,10 @@ class Finished:
             dtype=self.work.dtype,
             leaves=workloads.leaves(self.work.tree),
             parameters=self.work.size,
-            floor_bytes_per_parameter=self.traffic.floor if self.traffic else None,
-            planned_bytes_per_parameter=self.traffic.planned if self.traffic else None,
+            floor_bytes_per_parameter=sum(self.traffic.floor) if self.traffic else None,
+            planned_bytes_per_parameter=(
+                sum(self.traffic.plan) if self.traffic and self.traffic.plan else None
+            ),
             roof=self._roof(),
             measurements=measured,
             ratios=ratios(measured),
@@ -75,7 +77,7 @@ class Finished:
 
     def _measurement(self, contestant: Contestant) -> Measurement:
         time, roof = self.times[contestant.name], self._roof()
-        rate = self.traffic.counted * self.work.size / time.median if self.traffic else None
+        rate = sum(self.traffic.counted) * self.work.size / time.median if self.traffic else None
         return Measurement(
             name=contestant.name,
             protocol=contestant.protocol,
@@ -105,16 +107,14 @@ class Finished:
 def traffic(contestants: Sequence[Contestant], work: Work) -> Traffic | None:
     """Counts the bytes of a step.
 
-    The floor reads gradient, parameter and state once and writes the last two; the state is that
-    of the first contestant which tells its shapes. The plan is optgen's own account.
+    State and plan are those of the first contestant which tells its state's shapes.
     """
     for contestant in contestants:
         state = contestant.state(work)
         if state is not None and work.size:
             slots = workloads.tree_bytes(state) / work.size
             parameter = workloads.tree_bytes(work.tree) / work.size
-            planned = contestant.planned_bytes(work)
-            return Traffic(2 * parameter + slots, parameter + slots, planned)
+            return Traffic((2 * parameter + slots, parameter + slots), contestant.plan(work))
     return None
 
 

@@ -113,6 +113,6 @@ def _prepare_roof(
 ) -> Roof | None:
     if make_roof is None or moved is None:
         return None
-    roof = make_roof(*mix(moved.reads, moved.writes, widest(work)))
+    roof = make_roof(*mix(*moved.counted, widest(work)))
     roof.allocate(work)
     return roof

@@ -10,7 +10,8 @@ from typing import Any
 import jax
 
 from optgen.errors import UsageError
-from optgen_bench import cases, machine, records, report, table, workloads
+from optgen.rules import Choice
+from optgen_bench import cases, machine, records, report, storage, table, workloads
 from optgen_bench.contestants import Work
 from optgen_bench.peers import contestants, expand
 from optgen_bench.runner import run
@@ -19,7 +20,7 @@ DEFAULT_PEERS = ("optax", "torch")
 
 
 def bench(
-    rules: Sequence[str | cases.Case],
+    rules: Sequence[str | cases.Case | Choice],
     against: Sequence[str] = DEFAULT_PEERS,
     tree: str | Sequence[str] = "matrix",
     dtype: str | Sequence[str] = "float32",
@@ -34,7 +35,8 @@ def bench(
     """Compares rules with their peers, and prints a table for each.
 
     Args:
-      rules: stock names, `clip+adamw`, `path/to/file.py:name`, or `Case` objects.
+      rules: stock names, `clip+adamw`, `path/to/file.py:name`, `Choice` or `Case` objects; see
+        `cases.case`.
       against: peers: "optax", "torch" (fused and foreach), "torch-fused", "torch-foreach", and
         "update" (the optax protocol alone, of optax and optgen). One that cannot take part, such
         as torch where it is not installed, is named below the table.
@@ -101,7 +103,7 @@ def _check(chosen: Sequence[cases.Case], against: Sequence[str], seconds: float)
 
 def _check_paths(json_path: str | None, plot_path: str | None, markdown_path: str | None) -> None:
     for path in filter(None, (json_path, plot_path, markdown_path)):
-        records.check_writable(path)
+        storage.check_writable(path)
     if plot_path is not None:
         from optgen_bench import plot
 
@@ -116,9 +118,9 @@ def _write(
     found: records.Report, json_path: str | None, plot_path: str | None, markdown_path: str | None
 ) -> None:
     if json_path is not None:
-        records.write_atomically(json_path, records.to_json(found).encode())
+        storage.write_atomically(json_path, storage.to_json(found).encode())
     if markdown_path is not None:
-        records.write_atomically(markdown_path, report.markdown(found).encode())
+        storage.write_atomically(markdown_path, report.markdown(found).encode())
     if plot_path is not None:
         from optgen_bench import plot
 

@@ -102,7 +102,7 @@ def _notes(case: Case) -> Iterator[tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def _wide(console: Any) -> Iterator[None]:
+def wide(console: Any) -> Iterator[None]:
     """Widens a console that is no terminal, where rich would wrap the tables at 80 columns."""
     width = console.width
     if not console.is_terminal:

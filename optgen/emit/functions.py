@@ -136,6 +136,13 @@ class RoundHalfEven(_Named):
     word = "round"
 
 
+class NotANumber(_Named):
+    """NaN, which SymPy's own refuses to be compared with."""
+
+    nargs = 0
+    word = "nan"
+
+
 class IsFinite(BooleanFunction):
     """Whether a number is neither infinite nor NaN."""
 

@@ -68,9 +68,10 @@ def latex(program: Program) -> str:
     for equation in read:
         name, node = equation.symbol.name, equation.line.node
         subscript = "t" if name.endswith("'") or node in moving else ""
-        text = symbol(name.removesuffix("'"), subscript)
+        plain_name = name.removesuffix("'")
+        text = symbol(plain_name, subscript)
         taken = text in texts.values()
-        texts[equation.symbol] = _below(_upright(name), subscript) if taken else text
+        texts[equation.symbol] = _below(_upright(plain_name), subscript) if taken else text
     printer = LatexPrinter({"order": "none", "symbol_names": texts})
     body = " \\\\\n".join(f"  {_line(equation, printer, texts)}" for equation in read)
     return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
@@ -87,7 +88,7 @@ def symbol(name: str, subscript: str = "") -> str:
     if numbered and name not in _FIELD:
         return symbol(numbered[1], ",".join(filter(None, [numbered[2], subscript])))
     base, _, rest = name.partition("_")
-    if not rest or name in _FIELD or not _letter(base):
+    if not rest or name in _FIELD or not (base in _GREEK or len(base) == 1):
         text = _letter(name) or _upright(name)
     elif rest in _ACCENTS:
         text = f"{_ACCENTS[rest]}{{{_letter(base)}}}"

@@ -47,7 +47,7 @@ def plain(program: Program) -> list[str]:
         if line.role == "update":
             text = _added("p", text, bound)
         lines.append(f"{line.name} = {text}")
-        if plan.names.get(line.node) == line.name:
+        if line.role != "update" and plan.names.get(line.node) == line.name:
             known[line.node] = line.name
     return lines
 
@@ -78,7 +78,8 @@ class _Printer:
         if n.op in _OPERATORS:
             return self._operator(n)
         if n.op == "neg":
-            return "-" + self.at(n.args[0], _NEGATIVE), _NEGATIVE
+            text, bound = self(n.args[0])  # -(a*b) is (-a)*b, to the last bit
+            return (f"-{text}" if bound >= _PRODUCT else f"-({text})"), max(_PRODUCT, min(bound, _NEGATIVE))
         if n.op == "not":
             return "~" + self.at(n.args[0], _ATOM), _NEGATIVE
         if n.op == "pow":

@@ -28,6 +28,7 @@ class Operator:
     symbol: str
     precedence: int
     right: bool = False
+    chains: bool = True
 
 
 INFIX = {
@@ -38,12 +39,12 @@ INFIX = {
     "mul": Operator("*", 6),
     "div": Operator("/", 6),
     "pow": Operator("**", 9, right=True),
-    "lt": Operator("<", 1),
-    "le": Operator("<=", 1),
-    "gt": Operator(">", 1),
-    "ge": Operator(">=", 1),
-    "eq": Operator("==", 1),
-    "ne": Operator("!=", 1),
+    "lt": Operator("<", 1, chains=False),
+    "le": Operator("<=", 1, chains=False),
+    "gt": Operator(">", 1, chains=False),
+    "ge": Operator(">=", 1, chains=False),
+    "eq": Operator("==", 1, chains=False),
+    "ne": Operator("!=", 1, chains=False),
 }
 """Python's infix operators with Python's precedences."""
 
@@ -206,8 +207,8 @@ class Printer:
                 operator.precedence + operator.right,
                 operator.precedence + (not operator.right),
             )
-            if operator.precedence == 1:
-                left = right = 2  # comparisons do not chain
+            if not operator.chains:  # a < b < c means something else
+                left = right = operator.precedence + 1
             simple = all(
                 part.replace(".", "").isidentifier() or part.isdigit() for part, _ in parts
             )

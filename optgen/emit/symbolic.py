@@ -25,6 +25,7 @@ from optgen.emit.functions import (
     LeafMin,
     LeafNorm,
     LeafSum,
+    NotANumber,
     Reduction,
     RoundHalfEven,
     TreeMax,
@@ -97,7 +98,7 @@ def equations(program: Program, *, exact: bool = False, evaluate: bool = False) 
     build = Expressions(exact, evaluate)
     result = []
     for i, line in enumerate(plan.lines, len(symbols)):
-        owns = plan.names.get(line.node) == line.name
+        owns = line.role != "update" and plan.names.get(line.node) == line.name
         symbol = symbols[line.node] if owns else _symbol(line.name, i, exact)
         result.append(Equation(line, symbol, build(line.node, known)))
         if owns:
@@ -142,7 +143,7 @@ class Expressions:
 def number(value: float) -> sp.Expr:
     """A constant: a whole number where it is one, else exactly this double."""
     if not math.isfinite(value):
-        return sp.nan if math.isnan(value) else sp.oo * int(math.copysign(1, value))
+        return NotANumber() if math.isnan(value) else sp.oo * int(math.copysign(1, value))
     return sp.Integer(int(value)) if value == int(value) else sp.Float(value)
 
 
@@ -199,6 +200,8 @@ _FUNCTIONS: Mapping[str, Callable[..., sp.Basic]] = {
     "sign": sp.sign,
     "exp": sp.exp,
     "log": sp.log,
+    "log1p": log1p,
+    "expm1": expm1,
     "tanh": sp.tanh,
     "sin": sp.sin,
     "cos": sp.cos,
@@ -219,8 +222,6 @@ _FUNCTIONS: Mapping[str, Callable[..., sp.Basic]] = {
 
 _OWN: Mapping[str, type[sp.Basic]] = {
     "cbrt": CubeRoot,
-    "log1p": log1p,
-    "expm1": expm1,
     "round": RoundHalfEven,
     "isfinite": IsFinite,
     "where": Where,

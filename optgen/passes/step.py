@@ -1,4 +1,4 @@
-"""Fuses the addition of the update into a leaf program."""
+"""What becomes of the update: it is added to the parameter, or stored for others to add."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from optgen.ir.build import cast, effect
 from optgen.ir.node import Node, node
 from optgen.ir.program import Program
-from optgen.ir.types import LEAF, PARAM, REAL, Type
+from optgen.ir.types import GRAD, LEAF, PARAM, REAL, Type
 
 
 def as_step(program: Program) -> Program:
@@ -24,3 +24,14 @@ def as_step(program: Program) -> Program:
         return effect("store", "p", cast(added, PARAM))
 
     return replace(program, outputs=tuple(fused(output) for output in program.outputs))
+
+
+def as_update(program: Program) -> Program:
+    """The program that rounds the update to the gradient's dtype as it stores it."""
+
+    def rounded(output: Node) -> Node:
+        if output.attr != "update":
+            return output
+        return effect("store", "update", cast(output.args[0], GRAD))
+
+    return replace(program, outputs=tuple(rounded(output) for output in program.outputs))

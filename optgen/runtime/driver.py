@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,21 +16,14 @@ import numpy as np
 
 from optgen.errors import HyperparameterError
 from optgen.runtime.leaf import LeafSpec
-from optgen.runtime.unit import Function, Scalars, Slot, Unit, Variant, arguments, traced_once
-
-Mode = Literal["update", "step"]
-Environment = dict[str, Any]
+from optgen.runtime.leaves import Environment, Execution, Leaf, Mode, Portable, contributions
+from optgen.runtime.native import NativeLeaves
+from optgen.runtime.unit import Function, Scalars, Slot, Unit, arguments, traced_once
 
 
 def scalar_dtype() -> Any:
     """What scalars are computed in: float32, or float64 where JAX's x64 mode is on."""
     return jnp.dtype("float64" if jax.config.read("jax_enable_x64") else "float32")
-
-
-def real_dtype(*arrays: Any) -> Any:
-    """What the arithmetic of a leaf runs in: float64 beside a float64 array, else float32."""
-    wide = any(a is not None and a.dtype == jnp.float64 for a in arrays)
-    return jnp.dtype("float64" if wide else "float32")
 
 
 def evaluate_hyperparameters(values: Mapping[str, Any], count: Any) -> Environment:
@@ -93,65 +86,21 @@ def _pick(function: Function, values: Mapping[str, Any]) -> Environment:
     return {name: values[name] for name in arguments(function) if name in values}
 
 
-class Leaf:
-    """The arrays of one leaf, as the functions of a variant read them."""
-
-    def __init__(self, variant: Variant, p: Any, g: Any, slots: Environment) -> None:
-        self.variant, self.p, self.g, self.slots = variant, p, g, slots
-        present = [a for a in (p, g, *slots.values()) if a is not None]
-        explicit = any(slot.dtype == "float64" for slot in variant.slots.values())
-        self.real = jnp.dtype("float64") if explicit and _x64() else real_dtype(*present)
-        self.empty = present[0].size == 0
-        self.arrays = {"p": p, "g": g, **slots}
-        self.dtypes = {name: a.dtype for name, a in (("param", p), ("grad", g)) if a is not None}
-
-    def call(self, function: Function, scalars: Environment) -> Environment:
-        """Calls a leaf function with what its arguments name, in the leaf's precision."""
-        values: list[Any] = []
-        for name in arguments(function):
-            if name in self.dtypes:
-                values.append(self.dtypes[name])
-            elif name in self.arrays:
-                values.append(self.arrays[name].astype(self.real))
-            else:
-                values.append(scalars[name].astype(self.real))
-        return traced_once(function)(*values)
+Contribute = Callable[[int, Environment], dict[str, list[Any]]]
 
 
-def _x64() -> bool:
-    return bool(jax.config.read("jax_enable_x64"))
-
-
-def _totals(
-    leaves: Sequence[Leaf],
-    functions: Sequence[Function | None],
-    scalars: Environment,
-    how: Mapping[str, str],
-) -> Environment:
-    """Combines what each leaf contributes to the tree reductions of a phase."""
-    found: dict[str, list[Any]] = {}
-    for leaf, function in zip(leaves, functions, strict=True):
-        if function is not None and not leaf.empty:
-            for name, value in leaf.call(function, scalars).items():
-                found.setdefault(name, []).append(jnp.asarray(value, scalar_dtype()))
+def _phases(scalars: Scalars, known: Environment, contribute: Contribute) -> Environment:
+    """All scalars that the leaf programs read, tree reductions included."""
     combine: dict[str, Callable[..., Any]] = {"sum": jnp.sum, "max": jnp.max}
-    return {name: combine[how[name]](jnp.stack(values)) for name, values in found.items()}
-
-
-def _phases(
-    scalars: Scalars,
-    known: Environment,
-    leaves: Sequence[Leaf],
-    partials: Sequence[tuple[Function | None, ...]],
-) -> Environment:
-    """All scalars that the leaf functions read, tree reductions included."""
     empty = {"sum": 0.0, "max": -np.inf}
     for phase, function in enumerate(scalars.phases):
         if function is not None:
             known = {**known, **function(**_pick(function, known))}
         if phase + 1 < len(scalars.phases):
-            functions = [p[phase] if phase < len(p) else None for p in partials]
-            known = {**known, **_totals(leaves, functions, known, scalars.totals)}
+            found = contribute(phase, known)
+            for name, values in found.items():
+                parts = jnp.stack([jnp.asarray(value, scalar_dtype()) for value in values])
+                known = {**known, name: combine[scalars.totals[name]](parts)}
             for name, how in scalars.totals.items():
                 if name not in known and _needed_next(scalars, phase + 1, name):
                     known[name] = scalar_dtype().type(empty[how])
@@ -168,6 +117,16 @@ def _step_function(unit: Unit, assignment: tuple[int, ...], mode: Mode) -> Calla
     """The compiled step of a tree whose leaves are served by these variants."""
     variants = [unit.variants[i] for i in assignment]
 
+    def portable(*trees: Any) -> Any:
+        leaves = [Leaf(v, *of_leaf) for v, *of_leaf in zip(variants, *trees[:3], strict=True)]
+        return _run_leaves(unit, Portable(leaves, mode), trees[3])
+
+    def native(*trees: Any) -> Any:
+        leaves = [Leaf(v, *of_leaf) for v, *of_leaf in zip(variants, *trees[:3], strict=True)]
+        return _run_leaves(unit, NativeLeaves(unit.native, assignment, leaves, mode), trees[3])
+
+    leaf_programs = _with_kernels(native, portable) if unit.native else portable
+
     def run(
         grads: list[Any],
         params: list[Any],
@@ -178,37 +137,45 @@ def _step_function(unit: Unit, assignment: tuple[int, ...], mode: Mode) -> Calla
     ) -> tuple[list[Any], list[Environment], Environment, Any]:
         new_count = jnp.where(count < np.iinfo(np.int32).max, count + 1, count)
         known = {**known, **tree_slots, "step": new_count.astype(scalar_dtype())}
-        leaves = [
-            Leaf(v, p, g, s) for v, p, g, s in zip(variants, params, grads, slots, strict=True)
-        ]
-        known = _phases(unit.update, known, leaves, [v.partials for v in variants])
-        results = [_apply(leaf, known, mode) for leaf in leaves]
+        out, new_slots, next_tree = leaf_programs(params, grads, slots, known)
         new_tree = {
-            name: _like(known.get(f"{name}_next", value), value)
+            name: next_tree.get(name, value).astype(value.dtype)
             for name, value in tree_slots.items()
         }
-        return [r[0] for r in results], [r[1] for r in results], new_tree, new_count
+        return out, new_slots, new_tree, new_count
 
     run.__name__ = f"optgen_{unit.name}_{mode}"
     return jax.jit(run)
 
 
-def _like(new: Any, old: Any) -> Any:
-    return new.astype(old.dtype)
+def _run_leaves(
+    unit: Unit, execution: Execution, known: Environment
+) -> tuple[list[Any], list[Environment], Environment]:
+    """All phases of a step: what each leaf becomes, and the next slots of the tree."""
+    known = _phases(unit.update, known, execution.contribute)
+    results = execution.finish(known)
+    tree = {
+        name: jnp.asarray(known[f"{name}_next"])
+        for name in unit.tree_slots
+        if f"{name}_next" in known
+    }
+    return [r[0] for r in results], [r[1] for r in results], tree
 
 
-def _apply(leaf: Leaf, scalars: Environment, mode: Mode) -> tuple[Any, Environment]:
-    """One leaf: its update, or its next parameter, rounded once; and its next slots."""
-    if leaf.empty:  # there is nothing to update, nor to take statistics of
-        return (leaf.g if mode == "update" else leaf.p), leaf.slots
-    result = leaf.call(leaf.variant.update, scalars)
-    update = result["update"]
-    if mode == "step":
-        out = (leaf.p.astype(leaf.real) + update).astype(leaf.p.dtype)
-    else:
-        out = update.astype(leaf.g.dtype)
-    slots = {name: _like(result.get(name, old), old) for name, old in leaf.slots.items()}
-    return out, slots
+def _with_kernels(
+    native: Callable[..., Any], portable: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Kernels where a computation is lowered for the CPU; derivatives are those of ``jnp``."""
+
+    @jax.custom_jvp
+    def chosen(*trees: Any) -> Any:
+        return jax.lax.platform_dependent(*trees, cpu=native, default=portable)
+
+    @chosen.defjvp
+    def derivative(primals: Any, tangents: Any) -> Any:
+        return jax.jvp(portable, primals, tangents)
+
+    return chosen
 
 
 def run_step(
@@ -247,7 +214,9 @@ def _init_function(unit: Unit, assignment: tuple[int, ...]) -> Callable[..., Any
 
     def run(params: list[Any], known: Environment) -> tuple[list[Environment], Environment]:
         leaves = [Leaf(v, p, p, {}) for v, p in zip(variants, params, strict=True)]
-        known = _phases(unit.init, known, leaves, [v.init_partials for v in variants])
+        partials = [v.init_partials for v in variants]
+        contribute = functools.partial(contributions, leaves, partials)
+        known = _phases(unit.init, known, contribute)
         slots = [_initial(leaf, known) for leaf in leaves]
         tree = {name: jnp.asarray(known[f"{name}_next"]) for name in unit.tree_slots}
         return slots, {name: value.astype(scalar_dtype()) for name, value in tree.items()}
@@ -268,7 +237,7 @@ def _initial(leaf: Leaf, scalars: Environment) -> Environment:
 
 def _storage(slot: Slot, leaf: Leaf) -> Any:
     symbolic = {"param": leaf.p.dtype, "grad": leaf.p.dtype, "real": leaf.real}
-    return symbolic.get(slot.dtype) or jnp.dtype(slot.dtype)
+    return symbolic.get(slot.dtype) or jax.dtypes.canonicalize_dtype(jnp.dtype(slot.dtype))
 
 
 def run_init(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 
 
-class State:
+class State(tuple[Any, ...]):
     """What an optimizer keeps between steps, as a pytree.
 
     Attributes:
@@ -17,23 +17,26 @@ class State:
     Every other slot is read as an attribute too: ``state.mu`` is a tree like the parameters',
     with None where a leaf has no such slot, or a scalar for a slot of the whole tree. The names
     are those of the key paths, so that checkpoints hold them.
+
+    It is a named tuple, though the names differ from one optimizer to another: that is how optax's
+    ``tree_get`` and ``tree_set``, and Flax's serialization, know what they may look into.
     """
 
-    __slots__ = ("_fields",)
+    _fields: tuple[str, ...]
 
-    _fields: dict[str, Any]
-
-    def __init__(self, count: Any, **slots: Any) -> None:
-        object.__setattr__(self, "_fields", {"count": count, **slots})
+    def __new__(cls, count: Any, **slots: Any) -> State:
+        """Makes a state of a count, and a tree for each slot."""
+        fields = {"count": count, **slots}
+        self = super().__new__(cls, fields.values())
+        # In the instance, where they come before tuple's own `count` and `index`.
+        self.__dict__.update(fields, _fields=tuple(fields))
+        return self
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "_fields":
+        if name.startswith("_"):
             raise AttributeError(name)
-        try:
-            return self._fields[name]
-        except KeyError:
-            known = ", ".join(self._fields)
-            raise AttributeError(f"this state has no slot {name!r}; it has {known}") from None
+        known = ", ".join(self._fields)
+        raise AttributeError(f"this state has no slot {name!r}; it has {known}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"a state is immutable: use state.replace({name}=…)")
@@ -43,33 +46,24 @@ class State:
         if unknown := [name for name in fields if name not in self._fields]:
             known = ", ".join(self._fields)
             raise TypeError(f"this state has no slot {unknown[0]!r}; it has {known}")
-        return State(**{**self._fields, **fields})
+        return State(**{**self._asdict(), **fields})
+
+    _replace = replace
 
     @property
     def slots(self) -> Mapping[str, Any]:
         """Every slot but the count, by name."""
-        return {name: value for name, value in self._fields.items() if name != "count"}
+        return dict(zip(self._fields[1:], self[1:], strict=True))
 
     def _asdict(self) -> dict[str, Any]:
-        return dict(self._fields)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._fields]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, State) and self._fields == other._fields
-
-    __hash__ = None  # type: ignore[assignment]
+        return dict(zip(self._fields, self, strict=True))
 
     def __repr__(self) -> str:
-        inside = ", ".join(f"{name}={value!r}" for name, value in self._fields.items())
+        inside = ", ".join(f"{name}={value!r}" for name, value in self._asdict().items())
         return f"State({inside})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self._fields,)
+        return _restore, (self._asdict(),)
 
 
 def _restore(fields: dict[str, Any]) -> State:
@@ -79,12 +73,12 @@ def _restore(fields: dict[str, Any]) -> State:
 def _flatten_with_keys(
     state: State,
 ) -> tuple[tuple[tuple[Any, Any], ...], tuple[str, ...]]:
-    children = tuple((jax.tree_util.GetAttrKey(k), v) for k, v in state._fields.items())
-    return children, tuple(state._fields)
+    keys = map(jax.tree_util.GetAttrKey, state._fields)
+    return tuple(zip(keys, state, strict=True)), state._fields
 
 
 def _flatten(state: State) -> tuple[tuple[Any, ...], tuple[str, ...]]:
-    return tuple(state._fields.values()), tuple(state._fields)
+    return tuple(state), state._fields
 
 
 def _unflatten(names: tuple[str, ...], children: Any) -> State:

@@ -130,7 +130,7 @@ class Face:
         unit, assignment = self.resolve(self._specs(tree, structure, leaves, present))
         if params is None and unit.reads_params(assignment):
             raise TreeError(f"{self.name} reads the parameters: call update(grads, state, params)")
-        slots = self._slots(unit, assignment, state, structure, leaves, paths)
+        slots = self._slots(unit, assignment, state, structure, leaves, paths, what)
         hyperparameters = driver.evaluate_hyperparameters(self.hyperparameters, state.count)
         out, new_slots, tree_slots, count = driver.run_step(
             unit,
@@ -157,6 +157,7 @@ class Face:
         structure: Any,
         leaves: Sequence[Any],
         paths: Sequence[str],
+        like: str,
     ) -> list[dict[str, Any]]:
         """Each leaf's slots, checked against what its variant keeps."""
         expected = {*unit.slots, *unit.tree_slots}
@@ -172,8 +173,10 @@ class Face:
                 "parameters; make a new one with init(params)"
             )
         remedy = "The state is of other parameters: make a new one with init(params)."
+        if like == "grads":
+            remedy = "Where a gradient is None, pass the parameters too: update(grads, state, params)."
         columns = {
-            name: trees.match(getattr(state, name), structure, f"state.{name}", "params", remedy)
+            name: trees.match(getattr(state, name), structure, f"state.{name}", like, remedy)
             for name in unit.slots
         }
         slots: list[dict[str, Any]] = []

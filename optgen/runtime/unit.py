@@ -16,6 +16,7 @@ from typing import Any
 import jax
 
 from optgen.runtime.arrays import along
+from optgen.runtime.kernels import Native
 from optgen.runtime.leaf import Fact, LeafSpec, MaskValue, holds
 
 Function = Callable[..., dict[str, Any]]
@@ -130,6 +131,7 @@ class Unit:
       init: the scalars of the initial state.
       tree_slots: the slots that are one scalar for the whole tree.
       masks: how many masks the optimizer has.
+      native: the kernels of the ``cpu`` target, if they were emitted and can be compiled.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Unit:
     init: Scalars = field(default_factory=Scalars)
     tree_slots: tuple[str, ...] = ()
     masks: int = 0
+    native: Native | None = None
 
     @functools.cached_property
     def slots(self) -> tuple[str, ...]:

@@ -87,9 +87,9 @@ def _sweep_faults(kernel: Kernel) -> Iterator[str]:
             yield f"{n!r} reduces what every tile would have to compute"
     access = {x.name: x.access for x in kernel.operands}
     for effect in kernel.body.outputs:
-        if is_effect(effect) and not _is_left_to_one_tile(effect, access[effect.attr]):
+        if is_effect(effect) and not _is_left_to_one_tile(effect, access.get(effect.attr)):
             yield f"{effect!r} would be written by one tile while others read it"
 
 
-def _is_left_to_one_tile(effect: Node, access: str) -> bool:
+def _is_left_to_one_tile(effect: Node, access: str | None) -> bool:
     return is_large(effect) or access == "partial"

@@ -55,6 +55,24 @@ def bytes_held(kernel: Kernel, layout: Layout, dtypes: Dtypes) -> int:
     return sum(operand_bytes(x, layout, dtypes) for x in kernel.operands)
 
 
+def least_bytes(launches: Iterable[Launch]) -> int:
+    """What would be moved if every array that outlives the step were moved once each way."""
+    seen: set[tuple[int, str, bool]] = set()
+    least = 0
+    for launch in launches:
+        for x in launch.kernel.operands:
+            if x.purpose != "leaf":
+                continue
+            for leaf, layout in zip(launch.leaves, launch.layouts, strict=True):
+                # What was written before is not read for its old value.
+                reads = x.access != "out" and not seen & {(leaf, x.name, w) for w in (True, False)}
+                writes = x.access != "in" and (leaf, x.name, True) not in seen
+                least += (reads + writes) * operand_bytes(x, layout, launch.dtypes)
+                seen |= {(leaf, x.name, False)} if reads else set()
+                seen |= {(leaf, x.name, True)} if writes else set()
+    return least
+
+
 def count_launches(launches: Iterable[Launch]) -> int:
     """How many launches there are; what is left to xla is at least one for each leaf."""
     return sum(len(x.leaves) if x.kernel.kind == "xla" else 1 for x in launches)

@@ -13,7 +13,7 @@ from typing import Literal
 from optgen.ir.evaluate import Dtypes
 from optgen.ir.node import Node
 from optgen.ir.program import Program
-from optgen.ir.types import Type
+from optgen.ir.types import LEAF, Type
 from optgen.schedule.graph import is_effect, is_large, is_reduction
 from optgen.schedule.stages import Step
 from optgen.schedule.views import Grouping, Layout, Uncovered, View, view_of
@@ -56,7 +56,7 @@ class Kernel:
         a whole leaf on chip, and may use a reduction that it has just computed; what is left to
         ``xla`` has a body that no view covers.
       view: how it sees a leaf, or None for ``xla``.
-      operands: in the order in which the body mentions them, those that it reads first.
+      operands: g and p, the other arrays of the leaf, temporaries, and then what is small.
       scalars: the names of what other programs compute once for all leaves.
       body: its axes are dimensions of the view. All loads come before all effects.
       why_xla: why no view covers the body, for ``xla``.
@@ -142,4 +142,10 @@ def _operands(step: Step, body: Program, kind: Kind) -> tuple[Operand, ...]:
         if kind == "sweep" and name in effects and is_reduction(n.args[0]):
             access, combine = "partial", n.args[0].op
         operands.append(Operand(name, n.type, access, purpose, combine))
-    return tuple(operands)
+    return tuple(sorted(operands, key=_rank_in_the_list))
+
+
+def _rank_in_the_list(x: Operand) -> tuple[bool, int, int]:
+    purposes = ("leaf", "temporary", "statistic", "contribution")
+    first = {"g": 0, "p": 1}.get(x.name, 2)
+    return x.type.axes != LEAF, purposes.index(x.purpose), first

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from optgen.errors import PlanError
 from optgen.ir.evaluate import Dtypes
 from optgen.ir.legality import KERNEL, check
+from optgen.ir.node import Node
 from optgen.ir.program import Program
 
 Mode = Literal["step", "update"]
@@ -29,6 +30,8 @@ class LeafProgram:
       update: stores the result and the next slots.
       partials: for each phase that ends in reductions over the tree, what the leaf contributes
         to them: ``emit`` effects alone, or no effects where it contributes nothing.
+      names: what the author called values. Programs that differ in nothing else are planned
+        apart, so that what is emitted for one does not depend on what was planned before it.
 
     All are legal kernel bodies, except that reductions may depend on each other. What two of
     them have in common is the same nodes, so that a value of one can be kept for the next.
@@ -36,11 +39,24 @@ class LeafProgram:
 
     update: Program
     partials: tuple[Program, ...] = ()
+    names: frozenset[tuple[Node, str]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        named = frozenset(item for phase in self.phases for item in phase.names.items())
+        object.__setattr__(self, "names", named)
 
     @property
     def phases(self) -> tuple[Program, ...]:
         """The programs in the order in which they run."""
         return (*self.partials, self.update)
+
+    def authors(self) -> dict[Node, str]:
+        """What the author called each value that has a name."""
+        names: dict[Node, str] = {}
+        for phase in self.phases:
+            for n, name in phase.names.items():
+                names.setdefault(n, name)
+        return names
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ def buffer_names(
     program: LeafProgram, nodes: Sequence[Node], kept: Iterable[Node]
 ) -> dict[Node, str]:
     """A name for every reduction and every temporary: its author's, where that is free."""
-    authors = {n: name for phase in program.phases for n, name in phase.names.items()}
+    authors = program.authors()
     taken = {n.attr for n in nodes if n.op in ("load", "scalar") or is_effect(n)}
     names: dict[Node, str] = {}
     for n in dict.fromkeys([*(n for n in nodes if is_reduction(n)), *kept]):

@@ -9,7 +9,6 @@ from typing import Any
 
 from optgen.errors import PlanError
 from optgen.ir.evaluate import Dtypes
-from optgen.ir.text import text
 from optgen.schedule.buckets import Scheduled, bucket
 from optgen.schedule.check import check_launch
 from optgen.schedule.cost import (
@@ -22,6 +21,7 @@ from optgen.schedule.cost import (
 from optgen.schedule.kernel import Launch, kernel_of
 from optgen.schedule.leaf import Leaf, LeafProgram, Mode, check_program
 from optgen.schedule.machine import Machine
+from optgen.schedule.render import launch_dict, launch_text
 from optgen.schedule.stages import Step, steps
 from optgen.schedule.views import layout_without_view
 
@@ -70,7 +70,7 @@ class Plan:
 
     def __str__(self) -> str:
         head = f"plan of a {self.mode} of {len(self.leaves)} leaves for {self.machine.title}"
-        return "\n\n".join([head, *(_launch_text(i, x) for i, x in enumerate(self.launches, 1))])
+        return "\n\n".join([head, *(launch_text(i, x) for i, x in enumerate(self.launches, 1))])
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as what JSON has: the launches with their operands, bodies and leaves."""
@@ -81,7 +81,7 @@ class Plan:
                 {"name": leaf.name, "shape": list(leaf.shape), "dtypes": vars(leaf.dtypes)}
                 for leaf in self.leaves
             ],
-            "launches": [_launch_dict(launch) for launch in self.launches],
+            "launches": [launch_dict(launch) for launch in self.launches],
             "bytes": self.bytes,
             "bytes_per_parameter": self.bytes_per_parameter,
         }
@@ -153,43 +153,3 @@ def _moved(chosen: tuple[Step, ...], shape: tuple[int, ...], dtypes: Dtypes) -> 
         layout = grouping.layout(shape) if grouping else layout_without_view(shape)
         moved += bytes_moved(kernel, layout, dtypes)
     return moved
-
-
-def _launch_text(number: int, launch: Launch) -> str:
-    kernel = launch.kernel
-    view = kernel.view.kind if kernel.view else f"left to xla: {kernel.why_xla}"
-    lines = [
-        f"launch {number}, phase {launch.phase + 1}: {kernel.kind}, {view}, "
-        f"leaves {', '.join(map(str, launch.leaves))}"
-    ]
-    for x in kernel.operands:
-        combine = f" by {x.combine}" if x.combine else ""
-        lines.append(f"  {x.access}{combine} {x.name} : {x.type} ({x.purpose})")
-    return "\n".join([*lines, text(kernel.body)])
-
-
-def _launch_dict(launch: Launch) -> dict[str, Any]:
-    kernel, moved = launch.kernel, traffic(launch)
-    return {
-        "phase": launch.phase,
-        "kind": kernel.kind,
-        "view": list(kernel.view.roles) if kernel.view else None,
-        "why_xla": kernel.why_xla,
-        "operands": [
-            {
-                "name": x.name,
-                "type": str(x.type),
-                "access": x.access,
-                "purpose": x.purpose,
-                "combine": x.combine,
-            }
-            for x in kernel.operands
-        ],
-        "scalars": list(kernel.scalars),
-        "body": text(kernel.body),
-        "dtypes": vars(launch.dtypes),
-        "leaves": list(launch.leaves),
-        "layouts": [{"extents": x.extents, "order": x.order} for x in launch.layouts],
-        "reads": moved.reads,
-        "writes": moved.writes,
-    }

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from optgen.ir.build import effect
 from optgen.ir.evaluate import Dtypes
@@ -46,12 +46,17 @@ class Step:
       temporaries: the large arrays among those that it reads and writes that live for this
         step of the optimizer only.
       statistics: the small ones.
+      names: what the author called values.
     """
 
     phase: int
     body: Program
     temporaries: frozenset[str] = frozenset()
     statistics: frozenset[str] = frozenset()
+    names: frozenset[tuple[Node, str]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", frozenset(self.body.names.items()))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -106,61 +111,68 @@ class _Cut:
     def _attempt(self, late: set[Node]) -> tuple[Step, ...] | set[Node]:
         """The steps; or the stores that come too early for them."""
         roots = self._roots(late)
-        wanted: set[Node] = set()  # statistics that a later step reads
+        wanted: set[Node] = set()  # reductions that a later step reads
         made: list[Step] = []
         conflicts: set[Node] = set()
         for place in sorted(roots, reverse=True):
-            known = self._known(place, late)
             effects = self._effects(roots[place], wanted)
             if not effects:
                 continue
-            new = rebuild([n for _, _, n in effects], known)
-            visited = list(walk_until([n for _, _, n in effects], known))
-            wanted |= {arg for n in visited for arg in n.args if arg in known and _settles(arg)}
-            wanted |= {n for _, _, n in effects if n in known and _settles(n)}
+            known = self._known(place, late)
+            visited = list(walk_until(effects, known))
+            read = {arg for n in visited for arg in n.args if arg in known}
+            wanted |= {n for n in read if is_reduction(n)}
             conflicts |= self._read_too_late(visited, place, late)
-            made.append(self._step(place, effects, new))
+            made.append(self._step(place[2], effects, rebuild(effects, known)))
         return conflicts or tuple(reversed(made))
 
     def _roots(self, late: set[Node]) -> dict[Place, list[Node]]:
-        """What each step is for: targets, temporaries, small reductions and small effects."""
+        """What each step is for: temporaries, targets, small reductions and small effects."""
         roots: dict[Place, list[Node]] = {}
         for s, stage in enumerate(self.stages):
             roots[s, 1, self.levels.phase_of_stage(s)] = [*stage.kept, *stage.targets]
         for n in self.levels.nodes:
-            if (_settles(n) and not is_statistic(n)) or (is_effect(n) and not is_large(n)):
+            small_reduction = is_reduction(n) and not is_statistic(n)
+            if small_reduction or (is_effect(n) and not is_large(n)):
                 roots.setdefault(self._place(n, late), []).append(n)
         return roots
 
     def _place(self, n: Node, late: set[Node]) -> Place:
-        """When a statistic, a small reduction or a small effect is computed."""
-        direct = n.op == "emit" and is_statistic(n.args[0])
-        if is_statistic(n) or direct:
-            stage = self.stage_of[n.args[0] if direct else n]
+        """When a reduction or a small effect is computed."""
+        sum_of_leaf = n.args[0] if n.op == "emit" else n
+        if is_statistic(sum_of_leaf):
+            stage = self.stage_of[sum_of_leaf]
             return stage, 1, self.levels.phase_of_stage(stage)
+        known = self.known_before[n]
         if self.resident:
-            return self.known_before[n], 1, self.levels.phase_of_stage(self.known_before[n])
+            return known, 1, self.levels.phase_of_stage(known)
         if n in late:
             return self.levels.stages, 0, self.levels.phases - 1
-        gap = self.known_before[n]
-        return gap, 0, self.levels.phase_of_gap(gap, self.levels.home[n])
+        return known, 0, self.levels.phase_of_gap(known, self.levels.home[n])
+
+    def _effects(self, roots: list[Node], wanted: set[Node]) -> list[Node]:
+        """The effects of a step, of values that are not rebuilt yet."""
+        return [
+            n if is_effect(n) else effect("store", self.buffers[n], n)
+            for n in roots
+            if not is_reduction(n) or n in wanted
+        ]
 
     def _known(self, place: Place, late: set[Node]) -> dict[Node, Node]:
         """What a step reads instead of computing it, and how."""
-        known: dict[Node, Node] = {}
-        for n in self.levels.nodes:
-            if _settles(n) and self._place(n, late) < place:
-                known[n] = node("load", n.type, attr=self.buffers[n])
+        known = {
+            n: node("load", n.type, attr=self.buffers[n])
+            for n in self.levels.nodes
+            if is_reduction(n) and self._place(n, late) < place
+        }
         for store in self.small_stores:
             if self._place(store, late) < place:
                 known |= self._stored(store)
-        if place[1] == 1 and place[0] < len(self.stages):
-            for array in self.stages[place[0]].reads:
-                if array.kind == "store":
-                    known |= self._stored(array.node)
-                elif array.kind == "temporary":
-                    n = array.node
-                    known[n] = node("load", n.type, attr=self.buffers[n])
+        for array in self.stages[place[0]].reads if place[1] else ():
+            if array.kind == "store":
+                known |= self._stored(array.node)
+            elif array.kind == "temporary":
+                known[array.node] = node("load", array.node.type, attr=self.buffers[array.node])
         return known
 
     def _stored(self, store: Node) -> Mapping[Node, Node]:
@@ -169,19 +181,9 @@ class _Cut:
         value = node("load", store.type, attr=store.attr)
         for n in same_value(store.args[0], self.dtypes):
             value = value if value.type == n.type else node("cast", n.type, (value,))
-            known[n] = value
+            if n.args or is_large(n):  # a scalar or a constant is nearer than what was stored
+                known[n] = value
         return known
-
-    def _effects(self, roots: list[Node], wanted: set[Node]) -> list[tuple[str, str, Node]]:
-        """The effects of a step: operation, name and value."""
-        effects: list[tuple[str, str, Node]] = []
-        for n in roots:
-            if is_effect(n):
-                effects.append((n.op, n.attr, n.args[0]))
-            elif not _settles(n) or n in wanted:
-                effects.append(("store", self.buffers[n], n))
-        order = {"store": 0, "emit": 1}
-        return sorted(effects, key=lambda e: (order[e[0]], e[1] not in self.buffers.values()))
 
     def _read_too_late(self, visited: list[Node], place: Place, late: set[Node]) -> set[Node]:
         """The small stores that overwrite what this step still reads."""
@@ -192,21 +194,14 @@ class _Cut:
             if store.attr in reads and self._place(store, late) < place
         }
 
-    def _step(
-        self, place: Place, effects: list[tuple[str, str, Node]], new: Mapping[Node, Node]
-    ) -> Step:
-        outputs = tuple(effect(op, name, new[n]) for op, name, n in effects)
-        authors = {n: name for p in self.program.phases for n, name in p.names.items()}
-        names = {new[n]: name for n, name in authors.items() if n in new}
-        phase = place[2]
-        source = self.program.phases[phase]
-        body = Program(source.name, outputs, self.program.rank, names)
-        touched = {n.attr for n in body.nodes() if n.op == "load" or n.op == "store"}
+    def _step(self, phase: int, effects: list[Node], new: Mapping[Node, Node]) -> Step:
+        names: dict[Node, str] = {}
+        for n, name in self.program.authors().items():
+            if n in new:
+                names.setdefault(new[n], name)
+        title = self.program.phases[phase].name
+        body = Program(title, tuple(new[e] for e in effects), self.program.rank, names)
+        touched = {n.attr for n in body.nodes() if n.op in ("load", "store")}
         temporaries = {name for n, name in self.buffers.items() if is_large(n)} & touched
         statistics = {name for n, name in self.buffers.items() if not is_large(n)} & touched
         return Step(phase, body, frozenset(temporaries), frozenset(statistics))
-
-
-def _settles(n: Node) -> bool:
-    """Whether the value is known only when something has been read as a whole."""
-    return is_reduction(n)

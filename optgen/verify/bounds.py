@@ -10,8 +10,8 @@ A ``Bounded`` value follows the same equations as the exact one, and carries bes
   Algorithms, 2002, section 3.3). Elementary functions may be off by a few units. For sums of n
   numbers it is the bound that holds in practice, of order sqrt(n) (Higham and Mary, 2019).
 
-Where rounding turns a decision (the sign of what is nearly 0, a cast that is nearly a tie) both
-are as large as the jump.
+Where rounding turns a decision (a comparison or the sign of what is nearly equal, a cast that is
+nearly a tie) both are as large as the jump.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 _ELEMENTARY = 4.0  # units in which exp, pow and the like may be off, on any target
 _DIVISION = 2.0
+_SMALLEST_NORMAL = {2.0**-24: 2.0**-126, 2.0**-53: 2.0**-1022}  # what is smaller may become 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,12 @@ class Bounded:
     unit: float
 
     def __post_init__(self) -> None:
+        size = np.abs(self.value)
+        flushed = np.where(size < _SMALLEST_NORMAL[self.unit], size / self.unit, 0.0)
         # What is infinite or NaN is right or wrong, and not off by something.
-        object.__setattr__(self, "error", np.where(np.isfinite(self.value), self.error, 0.0))
+        error = np.where(np.isfinite(self.value), self.error + flushed, 0.0)
+        object.__setattr__(self, "error", error)
+        object.__setattr__(self, "terms", self.terms + flushed)
 
     def __add__(self, other: Bounded) -> Bounded:
         value = self.value + other.value
@@ -69,8 +74,26 @@ class Bounded:
 
     def reshaped(self, shape: tuple[int, ...]) -> Bounded:
         """The same, in another shape."""
-        parts = (x.reshape(shape) for x in (self.value, self.terms, self.error))
-        return Bounded(*parts, self.unit)
+        value, terms, error = (x.reshape(shape) for x in (self.value, self.terms, self.error))
+        return Bounded(value, terms, error, self.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A condition, and where it is sure: there, no rounding turns it."""
+
+    holds: Array
+    sure: Array
+
+    def __and__(self, other: Decision) -> Decision:
+        sure = (self.sure & other.sure) | (self.sure & ~self.holds) | (other.sure & ~other.holds)
+        return Decision(self.holds & other.holds, sure)
+
+    def __or__(self, other: Decision) -> Decision:
+        return ~(~self & ~other)
+
+    def __invert__(self) -> Decision:
+        return Decision(~self.holds, self.sure)
 
 
 def measured(x: Any, unit: float, is_rounded: bool = False) -> Bounded:
@@ -105,8 +128,11 @@ def _zero_if_nan(x: Array) -> Array:
 
 def _square_root(x: Bounded) -> Bounded:
     value = np.sqrt(x.value)
-    # Near 0 the derivative is too large: the root of x + d is never further off than sqrt(d).
-    error = np.fmin(x.error / (2 * value), np.sqrt(x.error / x.unit))
+    # Near 0 the derivative says too much, and where the error is as large as x too little.
+    lowest = np.sqrt(np.maximum(x.value - x.unit * x.error, 0.0))
+    is_small = x.unit * x.error < 1e-3 * x.value
+    error = np.where(is_small, x.error / (2 * value), (value - lowest) / x.unit)
+    error = np.where(value == 0, np.sqrt(x.error / x.unit), error)
     return Bounded(value, _inherited(value, x), error + _DIVISION * value, x.unit)
 
 
@@ -126,15 +152,18 @@ def _angle(y: Bounded, x: Bounded) -> Bounded:
 
 
 def _step(
-    function: Callable[[Array], Array], edge: Callable[[Array], Array], jump: float
+    function: Callable[[Array], Array],
+    edge: Callable[[Array], Array],
+    jump: float,
+    most: float = np.inf,
 ) -> Callable[[Bounded], Bounded]:
-    """A function that jumps where its argument is as far from 0 as ``edge`` says: at 0."""
+    """A function that jumps where ``edge`` is 0, and is never further off than ``most``."""
 
     def apply(x: Bounded) -> Bounded:
         value = function(x.value)
         turns = np.abs(edge(x.value)) <= x.unit * x.error
         turns &= x.error > 0
-        extra = np.where(turns, jump / x.unit, 0.0)
+        extra = np.where(turns, np.minimum(x.error + jump / x.unit, most / x.unit), 0.0)
         return Bounded(value, np.abs(value) + extra, extra, x.unit)
 
     return apply
@@ -146,7 +175,7 @@ def _cast(x: Bounded, dtype: np.dtype[Any]) -> Bounded:
     spacing = spacing_at(x.value, form)
     tie = np.abs(np.abs(x.value - value) - spacing / 2)
     turns = (tie <= x.unit * x.error) & (x.error > 0)
-    extra = np.where(turns, spacing / x.unit, 0.0)
+    extra = np.where(turns, x.error + spacing / x.unit, 0.0)
     return Bounded(value, np.abs(value) + extra, extra, x.unit)
 
 
@@ -175,12 +204,29 @@ def _choice(pick: Callable[[Array, Array], Array]) -> Callable[..., Bounded]:
     return apply
 
 
-def _where(condition: Array, a: Bounded, b: Bounded) -> Bounded:
+def _where(condition: Decision, a: Bounded, b: Bounded) -> Bounded:
     value, terms, error = (
-        np.where(condition, getattr(a, field), getattr(b, field))
+        np.where(condition.holds, getattr(a, field), getattr(b, field))
         for field in ("value", "terms", "error")
     )
-    return Bounded(value, terms, error, a.unit)
+    jump = np.where(condition.sure, 0.0, np.abs(a.value - b.value) / a.unit)
+    jump = _zero_if_nan(jump)
+    return Bounded(value, terms + jump, error + jump, a.unit)
+
+
+def _truth(condition: Decision, leaf: Any) -> Bounded:
+    zero, one = measured(0.0, leaf.unit), measured(1.0, leaf.unit)
+    return _where(condition, one, zero)
+
+
+def _compare(operator: Callable[..., Array], a: Bounded, b: Bounded) -> Decision:
+    error = a.error + b.error
+    sure = (error == 0) | ~(np.abs(a.value - b.value) <= a.unit * error)
+    return Decision(operator(a.value, b.value), sure)
+
+
+def _is_finite(x: Bounded) -> Decision:
+    return Decision(np.isfinite(x.value), np.ones(x.value.shape, dtype=bool))
 
 
 def _total(x: Bounded, axes: Sequence[int], shape: tuple[int, ...]) -> Bounded:
@@ -205,14 +251,14 @@ def _extreme(function: Callable[..., Any], empty: float) -> Callable[..., Bounde
 
 
 BOUNDS: Mapping[str, Callable[..., Any]] = {
-    "number": lambda value, leaf: measured(value, leaf.unit, value != int(value)),
+    "number": lambda value, leaf: measured(value, leaf.unit, value % 1 != 0),
     "reciprocal": _smooth(lambda x: 1 / x, lambda x: 1 / x**2, _DIVISION),
     "square": lambda x: x * x,
     "sqrt": _square_root,
     "rsqrt": _smooth(lambda x: 1 / np.sqrt(x), lambda x: 0.5 / np.sqrt(x) ** 3),
     "power": _power,
     "Abs": lambda x: Bounded(np.abs(x.value), x.terms, x.error, x.unit),
-    "sign": _step(np.sign, lambda x: x, 2.0),
+    "sign": _step(np.sign, lambda x: x, 2.0, 2.0),
     "exp": _smooth(np.exp, np.exp),
     "log": _smooth(np.log, lambda x: 1 / x),
     "log1p": _smooth(np.log1p, lambda x: 1 / (1 + x)),
@@ -226,13 +272,13 @@ BOUNDS: Mapping[str, Callable[..., Any]] = {
     "CubeRoot": _smooth(np.cbrt, lambda x: 1 / (3 * np.cbrt(x) ** 2)),
     "Max": _choice(np.maximum),
     "Min": _choice(np.minimum),
-    "IsFinite": lambda x: np.isfinite(x.value),
+    "IsFinite": _is_finite,
     "Where": _where,
-    "Truth": lambda condition, leaf: measured(np.asarray(condition, np.float64), leaf.unit),
+    "Truth": _truth,
     "Cast": _cast,
     "LeafSum": _total,
     "LeafMax": _extreme(np.max, -np.inf),
     "LeafMin": _extreme(np.min, np.inf),
-    "compare": lambda operator, a, b: operator(a.value, b.value),
+    "compare": _compare,
 }
 """What the functions of an equation mean here; ``EXACT`` has the same names."""

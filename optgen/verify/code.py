@@ -14,9 +14,8 @@ from types import FunctionType
 from typing import Any
 
 import sympy as sp
-from sympy.printing.str import StrPrinter
 
-from optgen.emit.functions import Cast, Reduction, Truth
+from optgen.emit.functions import Cast, NotANumber, Reduction, TreeMax, TreeSum, Truth
 from optgen.emit.outline import Line, uniform
 from optgen.emit.symbolic import Equation, equations
 from optgen.ir.node import Node
@@ -25,6 +24,12 @@ from optgen.ir.program import Program
 from optgen.verify.bounds import BOUNDS
 from optgen.verify.exact import EXACT
 
+_POWERS = {
+    sp.Integer(-1): "reciprocal",
+    sp.Integer(2): "square",
+    sp.Rational(1, 2): "sqrt",
+    sp.Rational(-1, 2): "rsqrt",
+}
 _COMPARISONS = {
     sp.Lt: "lt",
     sp.Le: "le",
@@ -33,6 +38,7 @@ _COMPARISONS = {
     sp.Eq: "eq",
     sp.Ne: "ne",
 }
+_LOGIC = {sp.And: " & ", sp.Or: " | ", sp.Not: ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +91,10 @@ def compiled(program: Program) -> Compiled:
 
 def _step(equation: Equation, names: set[str], is_uniform: bool) -> Step:
     value, n = equation.value, equation.line.node
-    reduces = OPS[n.op].kind == "tree" and equation.symbol != value
+    reduces = isinstance(value, (TreeSum, TreeMax))
     symbols = sorted((s for s in value.free_symbols if s.name in names), key=lambda s: s.name)
     (code,) = value.args if reduces else (value,)
-    exact = sp.lambdify([sp.Symbol("leaf"), *symbols], code, [_globals(EXACT)], printer=_Code())
+    exact = sp.lambdify([sp.Symbol("leaf"), *symbols], code, [_globals(EXACT)], printer=_code)
     bounded = FunctionType(exact.__code__, _globals(BOUNDS))
     arguments = tuple(s.name for s in symbols)
     return Step(equation.line, arguments, exact, bounded, n if reduces else None, is_uniform)
@@ -98,67 +104,39 @@ def _globals(functions: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
     return {**functions, **{name: getattr(operator, name) for name in _COMPARISONS.values()}}
 
 
-class _Code(StrPrinter):
-    """Prints an expression as calls of the functions in ``EXACT`` and ``BOUNDS``."""
-
-    def _call(self, name: str, *args: Any) -> str:
-        return f"{name}({', '.join(map(self._print, args))})"
-
-    def _print_Add(self, e: Any, order: Any = None) -> str:  # noqa: N802
-        return f"({' + '.join(map(self._print, e.args))})"
-
-    def _print_Mul(self, e: Any) -> str:
-        first, *rest = e.args
-        if first == -1:
-            return f"(-{' * '.join(map(self._print, rest))})"
-        return f"({' * '.join(map(self._print, e.args))})"
-
-    def _print_Pow(self, e: Any, rational: bool = False) -> str:
-        known = {-1: "reciprocal", 2: "square", sp.Rational(1, 2): "sqrt", -sp.S.Half: "rsqrt"}
-        if e.exp in known:
-            return self._call(known[e.exp], e.base)
-        return self._call("power", e.base, e.exp)
-
-    def _print_Number(self, e: Any) -> str:
-        return f"number({float(e)!r}, leaf)"
-
-    _print_Integer = _print_Rational = _print_Float = _print_Number
-    _print_One = _print_Zero = _print_NegativeOne = _print_Half = _print_Number
-
-    def _print_Infinity(self, e: Any) -> str:
-        return "number(float('inf'), leaf)"
-
-    def _print_NegativeInfinity(self, e: Any) -> str:
-        return "number(float('-inf'), leaf)"
-
-    def _print_NaN(self, e: Any) -> str:
+def _code(e: Any) -> str:
+    """An expression as calls of the functions in ``EXACT`` and ``BOUNDS``."""
+    if e.is_Symbol:
+        return str(e.name)
+    if isinstance(e, NotANumber):
         return "number(float('nan'), leaf)"
+    if e.is_Number:
+        return f"number(float('{float(e)!r}'), leaf)"
+    args = [_code(arg) for arg in e.args if not isinstance(arg, sp.Tuple)]
+    if e.is_Add or e.is_Mul:
+        return _joined(" + " if e.is_Add else " * ", e, args)
+    if e.is_Pow:
+        known = _POWERS.get(e.exp)
+        return f"{known}({args[0]})" if known else f"power({', '.join(args)})"
+    if type(e) in _COMPARISONS:
+        return f"compare({_COMPARISONS[type(e)]}, {', '.join(args)})"
+    if type(e) in _LOGIC:
+        return _joined(_LOGIC[type(e)], e, args)
+    return _call(e, args)
 
-    def _print_Relational(self, e: Any) -> str:
-        return f"compare({_COMPARISONS[type(e)]}, {self._print(e.lhs)}, {self._print(e.rhs)})"
 
-    def _print_And(self, e: Any) -> str:
-        return f"({' & '.join(map(self._print, e.args))})"
+def _joined(operator: str, e: Any, args: list[str]) -> str:
+    if e.is_Mul and e.args[0] == -1:
+        return f"(-{operator.join(args[1:])})"
+    return f"(~{args[0]})" if isinstance(e, sp.Not) else f"({operator.join(args)})"
 
-    def _print_Or(self, e: Any) -> str:
-        return f"({' | '.join(map(self._print, e.args))})"
 
-    def _print_Not(self, e: Any) -> str:
-        return f"(~{self._print(e.args[0])})"
-
-    def _print_Function(self, e: Any) -> str:
-        name = type(e).__name__
-        if isinstance(e, Reduction):
-            axes, along = (tuple(map(int, axes)) for axes in e.args[1:])
-            return f"{name}({self._print(e.args[0])}, {axes}, leaf.extents({along}))"
-        if isinstance(e, Cast):
-            return f"Cast({self._print(e.args[0])}, leaf.dtype({str(e.args[1])!r}))"
-        if isinstance(e, Truth):
-            return f"Truth({self._print(e.args[0])}, leaf)"
-        return self._call(name, *e.args)
-
-    def _print_Max(self, e: Any) -> str:
-        return self._print_Function(e)
-
-    _print_Min = _print_Abs = _print_sign = _print_Max
-    _print_Heaviside = _print_BooleanFunction = _print_Function
+def _call(e: Any, args: list[str]) -> str:
+    if isinstance(e, Reduction):
+        axes, along = (tuple(map(int, axes)) for axes in e.args[1:])
+        args += [str(axes), f"leaf.extents({along})"]
+    elif isinstance(e, Cast):
+        args[1] = f"leaf.dtype({args[1]!r})"
+    elif isinstance(e, Truth):
+        args.append("leaf")
+    return f"{type(e).__name__}({', '.join(args)})"

@@ -7,6 +7,7 @@ equations of a rule are evaluated with; call them under ``mpmath.workdps(DIGITS)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -56,7 +57,8 @@ def format_of(dtype: Any) -> Format:
 def lift(x: Any) -> Array:
     """The same numbers, exactly, as an object array with at least one axis."""
     wide = np.atleast_1d(np.asarray(x)).astype(np.float64).astype(object)
-    return _array(np.frompyfunc(mpf, 1, 1)(wide))
+    with np.errstate(invalid="ignore"):
+        return _array(np.frompyfunc(mpf, 1, 1)(wide))
 
 
 def rounded(x: mpf, form: Format) -> mpf:
@@ -66,6 +68,8 @@ def rounded(x: mpf, form: Format) -> mpf:
     sign, mantissa, exponent, bits = x._mpf_
     quantum = max(exponent + bits - 1, form.lowest) - (form.precision - 1)
     shift = quantum - exponent
+    if shift > bits + 1:  # less than half of the smallest number
+        return ZERO
     if shift > 0:
         whole, rest = mantissa >> shift, mantissa & ((1 << shift) - 1)
         half = 1 << (shift - 1)
@@ -97,10 +101,18 @@ def _reciprocal(x: mpf) -> mpf:
 
 
 def _power(x: mpf, y: mpf) -> mpf:
-    if not x or not (mpmath.isfinite(x) and mpmath.isfinite(y)):
-        with np.errstate(all="ignore"):
-            return mpf(float(np.power(np.float64(x), np.float64(y))))
-    return x**y
+    special = not x or not (mpmath.isfinite(x) and mpmath.isfinite(y))
+    return _as_numpy(np.power, x, y) if special else x**y
+
+
+def _angle(y: mpf, x: mpf) -> mpf:
+    special = not (mpmath.isfinite(x) and mpmath.isfinite(y))
+    return _as_numpy(np.arctan2, y, x) if special else mpmath.atan2(y, x)
+
+
+def _as_numpy(function: Callable[..., Any], *args: mpf) -> mpf:
+    with np.errstate(all="ignore"):
+        return mpf(float(function(*map(np.float64, args))))
 
 
 def _sign(x: mpf) -> mpf:
@@ -148,7 +160,8 @@ def folded(x: Array, axes: Sequence[int], function: Callable[[Array], Any]) -> A
     axes = tuple(axes) or tuple(range(x.ndim))
     kept = [a for a in range(x.ndim) if a not in axes]
     shape = [1 if a in axes else x.shape[a] for a in range(x.ndim)]
-    lines = np.transpose(x, [*kept, *axes]).reshape(int(np.prod([x.shape[a] for a in kept])), -1)
+    count, length = (math.prod(x.shape[a] for a in some) for some in (kept, axes))
+    lines = np.transpose(x, [*kept, *axes]).reshape(count, length)
     result = np.empty(len(lines), dtype=x.dtype)
     result[:] = [function(line) for line in lines]
     return result.reshape(shape)
@@ -185,7 +198,7 @@ EXACT: Mapping[str, Callable[..., Any]] = {
     "tanh": _each(mpmath.tanh),
     "sin": _each(mpmath.sin),
     "cos": _each(mpmath.cos),
-    "atan2": _each(mpmath.atan2, 2),
+    "atan2": _each(_angle, 2),
     "floor": _each(mpmath.floor),
     "RoundHalfEven": _each(mpmath.nint),
     "CubeRoot": _each(_cube_root),

@@ -205,9 +205,10 @@ class _Exact(_Evaluation):
 class _Bounds(_Evaluation):
     functions = BOUNDS
 
-    def call(self, step: Step) -> Bounded:
-        value: Bounded = step.bounded(self.given, *map(self.get, step.arguments))
-        return value.excused_nothing() if step.uniform else value
+    def call(self, step: Step) -> Any:
+        value = step.bounded(self.given, *map(self.get, step.arguments))
+        is_number = isinstance(value, Bounded)
+        return value.excused_nothing() if is_number and step.uniform else value
 
     def lift(self, value: Any, is_rounded: bool = False) -> Bounded:
         return measured(value, self.given.unit, is_rounded)
@@ -247,10 +248,11 @@ def _leaf_result(exact: _Evaluation, bounds: _Evaluation) -> LeafResult:
     [(_, update)] = code.storing("update")
     a, b = exact.get(update), bounds.get(update)
     p = given.arrays["p"]
-    slots = {
-        key: _value(exact.get(name), bounds.get(name), np.shape(given.arrays[key]))
-        for key, name in code.storing("slot")
-    }
+    slots = {}
+    for key, name in code.storing("slot"):
+        value = exact.get(name)
+        shape = np.shape(given.arrays[key]) if key in given.arrays else value.shape
+        slots[key] = _value(value, bounds.get(name), shape)
     return LeafResult(
         _value(a, b, given.shape),
         _value(exact.lift(p) + a, bounds.lift(p) + b, given.shape),

@@ -72,7 +72,7 @@ class Player:
 
     def __init__(self, params: Tree, state: Any, slots: Slots) -> None:
         self.params, self.state, self.slots = params, state, slots
-        self.structure = jax.tree.structure(params)
+        self.structure: Any = jax.tree.structure(params)
 
     def take(self, grads: Tree) -> Taken:
         """Takes one step."""
@@ -115,6 +115,7 @@ class Ours(Player):
         self._update, self._step = jax.jit(optimizer.update), jax.jit(optimizer.step)
 
     def advance(self, grads: Tree) -> Mapping[str, Sequence[Sequence[Array]]]:
+        """Goes on from what ``step`` gives."""
         before = self.state
         updates, self.state = self._update(grads, before, self.params)
         found = self.outputs(self.params, updates)
@@ -126,6 +127,7 @@ class Ours(Player):
         return found
 
     def slot_arrays(self) -> dict[str, dict[int, Any]]:
+        """Those of ``state.mu`` and the like."""
         slots = {
             name: {i: x for i, x in enumerate(self.structure.flatten_up_to(tree)) if i in there}
             for name, there in self.slots.leaf.items()
@@ -158,10 +160,12 @@ class Reference(Player):
         self.slot_arrays()
 
     def advance(self, grads: Tree) -> Mapping[str, Sequence[Sequence[Array]]]:
+        """One compiled function of all that optax does in a step."""
         updates, self.state, self.params = self._both(grads, self.state, self.params)
         return self.outputs(self.params, updates)
 
     def slot_arrays(self) -> dict[str, dict[int, Any]]:
+        """What corresponds in optax's state."""
         fields = list(_fields(self.state))
         return {name: self._find(name, shapes, fields) for name, shapes in self._like.items()}
 

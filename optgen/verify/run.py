@@ -89,7 +89,7 @@ def _groups(
     seed: int,
 ) -> Iterator[Group]:
     if dtypes is None:
-        wide = ("float64",) if jax.config.read("jax_enable_x64") else ()
+        wide = ("float64",) if jax.dtypes.canonicalize_dtype("float64") == "float64" else ()
         dtypes = ("float32", "bfloat16", *wide)
     for dtype in dtypes:
         yield Group(dtype, dtype, leaves or AWKWARD, steps, seed)

@@ -1,13 +1,15 @@
 import importlib.util
 import inspect
+import types
 
 import jax
 import numpy as np
 import optax
 import pytest
 
+from optgen import rules
 from optgen.errors import UsageError
-from optgen_bench import cases, machine, peers, torch_peer, workloads
+from optgen_bench import cases, jax_peer, machine, peers, torch_peer, workloads
 from optgen_bench.agreement import disagreements
 from optgen_bench.contestants import Work
 
@@ -68,34 +70,43 @@ def test_decay_is_never_zero_where_the_rule_has_it(name):
 
 @pytest.mark.parametrize("rule", ["adamx", "", "adamw.py", "path/to/none.py:rule"])
 def test_an_unknown_rule_says_what_there_is(rule):
-    with pytest.raises(UsageError, match=r"adamw, nadam|path/to/file\.py:name"):
+    with pytest.raises(UsageError, match=r"path/to/file\.py:name|:NAME"):
         cases.case(rule)
 
 
 def test_a_users_file_may_hold_a_rule_an_optimizer_or_a_case(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
-        "import optax\n"
+        "import optax, optgen\n"
+        "from optgen import dsl\n"
         "from optgen_bench import Case\n"
-        "calls = []\n"
-        "def rule(*, learning_rate, target='auto'):\n"
-        "    calls.append((learning_rate, target))\n"
-        "    return optax.sgd(learning_rate)\n"
-        "built = optax.sgd(0.1)\n"
+        "@dsl.rule\n"
+        "def rule(g, p, *, learning_rate):\n"
+        "    return -learning_rate * g\n"
+        "built = optgen.sgd(0.1)\n"
         "full = Case('full', rule, lambda: optax.sgd(0.1))\n"
         "number = 3\n"
     )
     rule = cases.case(f"{path}:rule")
-    assert rule.name == "rule"
-    assert rule.make_optax is None
-    assert isinstance(rule.make_optgen("cpu"), optax.GradientTransformation)
-    assert rule.make_optgen.__closure__ is not None
-    assert cases.case(f"{path}:built").make_optgen("auto").update is not None
+    assert (rule.name, rule.make_optax, rule.make_torch) == ("rule", None, None)
+    assert rule.make_optgen("xla").hyperparameters() == {"learning_rate": 1e-3}
+    assert cases.case(f"{path}:built").make_optgen("xla").hyperparameters()["learning_rate"] == 0.1
     assert cases.case(f"{path}:full").make_optax is not None
-    with pytest.raises(UsageError, match=r"mine\.py: number is a int\. Name a function"):
+    with pytest.raises(UsageError, match=r"mine\.py:number is of type int"):
         cases.case(f"{path}:number")
-    with pytest.raises(UsageError, match=r"mine\.py defines no 'absent'\. It defines: .*rule"):
+    with pytest.raises(UsageError, match=r"mine\.py defines no 'absent'"):
         cases.case(f"{path}:absent")
+
+
+def test_a_choice_brings_its_own_hyperparameters_and_optax_peer():
+    choice = rules.choose("lion", ["learning_rate=0.5"])
+    found = cases.case(choice)
+    assert found.make_optgen("xla").hyperparameters()["learning_rate"] == 0.5
+    assert found.make_optax is not None
+
+
+def test_an_atom_is_a_case_too():
+    assert cases.case("scale_by_adam").make_optax is not None
 
 
 def test_groups_expand_once_and_in_order():
@@ -179,17 +190,62 @@ def test_update_returns_updates_and_keeps_parameters(work, sgd_case):
         assert contestant._updates["matrix"].shape == (33, 17)
 
 
-def test_explanations_are_read_where_there_are_any(work, sgd_case):
+def test_a_plan_is_read_where_there_is_one(work, sgd_case):
     (ours, theirs), _ = peers.contestants(sgd_case(), ["optax"])
     ours.prepare(work)
-    assert (ours.planned_bytes(work), ours.launches(work)) == (None, None)
+    assert ours.plan(work) is None
+    stages = [  # the first covers half of the parameters of the tree
+        types.SimpleNamespace(reads={"g": 4.0, "p": 4.0}, writes={}, bytes_per_parameter=4.0),
+        types.SimpleNamespace(reads={"p": 4.0}, writes={"p": 4.0}, bytes_per_parameter=8.0),
+        types.SimpleNamespace(reads={}, writes={}, bytes_per_parameter=0.0),
+    ]
+    ours._explanation = types.SimpleNamespace(stages=stages)
+    assert ours.plan(work) == (8.0, 4.0)
+    assert theirs.plan(work) is None
 
-    class Explanation:
-        bytes_per_parameter, launches = 20.0, 2
 
-    ours._explanation = Explanation()
-    assert (ours.planned_bytes(work), ours.launches(work)) == (20.0, 2)
-    assert theirs.planned_bytes(work) is None
+def test_the_plan_of_optgen_is_read(work):
+    (ours,), _ = peers.contestants(cases.case("adamw"), [], ["xla"])
+    ours.prepare(work)
+    assert ours.plan(work) == pytest.approx((16.0, 12.0), rel=0.02)
+
+
+def test_launches_are_counted_in_the_entry_computation():
+    module = """HloModule jit_step
+
+%fused (a: f32[4]) -> f32[4] {
+  ROOT %multiply = f32[4]{0} multiply(%a, %a)
+}
+
+ENTRY %main (x: f32[4], y: f32[4]) -> (f32[4], f32[4]) {
+  %x = f32[4]{0} parameter(0), metadata={op_name="x"}
+  %y = f32[4]{0} parameter(1)
+  %copy.1 = f32[4]{0} copy(%x)
+  %fusion = (f32[4]{0}, f32[4]{0}) fusion(%copy.1), kind=kLoop, calls=%fused
+  %get-tuple-element = f32[4]{0} get-tuple-element(%fusion), index=0
+  %custom-call = f32[4]{0} custom-call(%y), custom_call_target="step"
+  ROOT %tuple = (f32[4]{0}, f32[4]{0}) tuple(%get-tuple-element, %custom-call)
+}
+"""
+    assert jax_peer.count_launches(module) == 3
+
+
+def test_a_real_module_has_launches(work, sgd_case):
+    (ours,), _ = peers.contestants(sgd_case(), [])
+    ours.prepare(work)
+    assert 1 <= ours.launches(work) <= 10
+
+
+def test_donated_buffers_are_paired_with_their_own_successors(sgd_case):
+    """Otherwise XLA copies: parameters, which come first, would be written over the momentum."""
+    work = Work("256x512", workloads.tree("256x512"))
+    for contestant in peers.contestants(sgd_case(), ["optax"])[0]:
+        contestant.prepare(work)
+        contestant.allocate(work)
+        before = contestant._parameters["matrix"].unsafe_buffer_pointer()
+        contestant.step()
+        contestant.wait()
+        assert contestant._parameters["matrix"].unsafe_buffer_pointer() == before
 
 
 @pytest.mark.parametrize("name", STOCK)
@@ -213,7 +269,7 @@ def test_torch_takes_the_same_step_as_optax(name, kind):
     if kind not in case.torch_kinds:
         pytest.skip(f"torch has no {kind} {name}")
     work = Work("awkward", workloads.tree("awkward"))
-    ours = peers.JaxStep("optax", case.make_optax)
+    ours = jax_peer.JaxStep("optax", case.make_optax)
     torch_step = torch_peer.TorchStep(f"torch-{kind}", case.make_torch, kind)
     for contestant in (ours, torch_step):
         contestant.prepare(work)

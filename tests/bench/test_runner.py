@@ -77,7 +77,7 @@ def test_rates_and_shares_count_the_plan_or_else_the_floor(fake, run, clock, wor
     def contestants(planned):
         ours = fake("optgen", [1e-3], ours=True)
         ours.state = lambda work: work.tree  # one slot
-        ours.planned_bytes = lambda work: planned
+        ours.plan = lambda work: planned
         return [ours, fake("optax", [2e-3])]
 
     def make_roof(reads, writes):
@@ -92,9 +92,10 @@ def test_rates_and_shares_count_the_plan_or_else_the_floor(fake, run, clock, wor
     assert floor.measurements[0].roof_share == pytest.approx(0.2)
     assert floor.measurements[1].roof_share == pytest.approx(0.1)
     assert floor.roof_seconds == pytest.approx(2e-4)
-    planned = run(contestants(40.0), make_roof=make_roof)
+    planned = run(contestants((32.0, 8.0)), make_roof=make_roof)
     assert planned.measurements[0].roof_share == pytest.approx(0.4)
     assert (planned.floor_bytes_per_parameter, planned.bytes_per_parameter) == (20.0, 40.0)
+    assert (planned.roof.reads, planned.roof.writes) == (4, 1)
 
 
 def test_the_roof_takes_its_turn_in_every_round(fake, run, clock):

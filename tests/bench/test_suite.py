@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from optgen.errors import UsageError
-from optgen_bench import bench, costs, records, roof, suite
+from optgen_bench import bench, costs, fresh, records, roof, storage, suite
 from optgen_bench.spread import spread
 
 
@@ -36,7 +36,7 @@ def test_bench_prints_writes_and_returns_zero(sgd_case, console, tmp_path):
         console=console,
     )
     assert status == 0
-    report = records.from_json((tmp_path / "run.json").read_text())
+    report = storage.from_json((tmp_path / "run.json").read_text())
     assert [(c.work, c.dtype) for c in report.cases] == [
         ("small", "float32"),
         ("small", "bfloat16"),
@@ -130,7 +130,7 @@ def test_children_take_turns_and_medians_are_taken(monkeypatch):
             return {"seconds": float(nth), "sympy": False}
         return {"load": 100.0, "build": float(nth), "init": 0.0, "trace": 1.0, "lower": 1.0}
 
-    monkeypatch.setattr(costs, "_child", child)
+    monkeypatch.setattr(fresh, "run", child)
     found = costs._measure("adamw", "small", 3)
     assert asked == ["optgen", "optax", "import"] * 3
     assert found.lowering["optgen"].build == 4.0
@@ -139,14 +139,14 @@ def test_children_take_turns_and_medians_are_taken(monkeypatch):
 
 
 def test_lowering_once_times_every_phase():
-    found = costs.lower_once("optax", "adamw", "small")
+    found = fresh.lower_once("optax", "adamw", "small")
     assert list(found) == ["load", "build", "init", "trace", "lower"]
     assert min(found.values()) >= 0
 
 
 def test_a_child_that_fails_shows_its_own_message():
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
-        costs._child("-c", "1 / 0")
+        fresh.run("-c", "1 / 0")
 
 
 @pytest.mark.parametrize(

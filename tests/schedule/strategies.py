@@ -64,17 +64,22 @@ def _fitting(draw, rule, pool, axes):
 
 @st.composite
 def chained_programs(draw, stages=3):
-    """A program in which each of several reductions is of what the one before it has scaled."""
+    """Each of several reductions, one of them perhaps over the tree, is of what the last scaled."""
     rule = Rule(rank=2)
     loads = [rule.load("g", "grad"), rule.load("p"), rule.load("a"), rule.load("b", "bfloat16")]
-    x, values = loads[0], []
-    for _ in range(draw(st.integers(1, stages))):
+    x, values, partials = loads[0], [], []
+    over_the_tree = draw(st.integers(0, 2 * stages))
+    for stage in range(draw(st.integers(1, stages))):
         for load in draw(st.lists(st.sampled_from(loads), min_size=0, max_size=4, unique=True)):
             x = rule(draw(st.sampled_from(BINARY)), x, load)
         values.append(x)
-        x = rule("mul", x, rule.reduce("sum", draw(st.sampled_from([x, *loads]))))
+        total = rule.reduce("sum", draw(st.sampled_from([x, *loads])))
+        if stage == over_the_tree:
+            partials.append(rule.partial("total", total))
+            total = scalar("clip")
+        x = rule("mul", x, total)
         values.append(x)
     rule.store("a", draw(st.sampled_from([*values, *loads])))
     rule.store("b", draw(st.sampled_from([*values, *loads])), "bfloat16")
     rule.store("p", x)
-    return LeafProgram(Program("chained", tuple(rule.stores), 2))
+    return rule.program("chained", *partials)

@@ -9,7 +9,7 @@ from optgen.ir.evaluate import Dtypes
 from optgen.schedule import Leaf, machine, plan
 from tests.schedule import rules
 from tests.schedule.running import WIDE, assert_same
-from tests.schedule.strategies import SHAPE, leaf_programs
+from tests.schedule.strategies import SHAPE, chained_programs, leaf_programs
 
 FLAT = [
     rules.adamw(),
@@ -74,7 +74,7 @@ def test_flat_tiles(program):
 
 
 @settings(max_examples=150)
-@given(leaf_programs(), st.sampled_from(DTYPES), st.integers(0, 9))
+@given(st.one_of(leaf_programs(), chained_programs()), st.sampled_from(DTYPES), st.integers(0, 9))
 def test_random_programs(program, dtypes, seed):
     for planned in plans([program], [Leaf("leaf", SHAPE, dtypes)]):
         assert_same(planned, seed)

@@ -22,7 +22,8 @@ def clip_by_block_rms(g, p, *, threshold):
     Hyperparameters:
       threshold: the largest root mean square, in units of the gradient.
     """
-    return g / dsl.maximum(1.0, dsl.rms(g) / threshold)
+    rms = dsl.rms(g)
+    return g / dsl.maximum(1.0, rms / threshold)
 
 
 @dsl.rule

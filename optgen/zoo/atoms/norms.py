@@ -1,4 +1,4 @@
-"""Norms that hyperparameters bound from below."""
+"""Norms that are bounded from below."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any
 from optgen import dsl
 
 
-def at_least(root_of: Any, bound: Any) -> Any:
-    """The root, or the bound if that is larger.
+def bounded_root(square: Any, least: Any) -> Any:
+    """The root, or ``least`` if that is larger.
 
-    The root of zero has no derivative, and zero times infinity is NaN: so that one can
-    differentiate through an update of parameters that are all zero, the root is not taken there.
+    The bound is put below the root, and with ``where``: the derivative is then 0 where all is
+    zero, so that one can differentiate through an update of parameters that begin there.
     """
-    is_small = dsl.sqrt(root_of) <= bound
-    return dsl.where(is_small, bound, dsl.sqrt(dsl.where(is_small, 1.0, root_of)))
+    return dsl.sqrt(dsl.where(square <= least**2, least**2, square))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from optgen import dsl
-from optgen.zoo.atoms.norms import at_least
+from optgen.zoo.atoms.norms import bounded_root
 
 
 @dsl.rule
@@ -62,10 +62,11 @@ def scale_by_trust_ratio(g, p, *, min_norm=0.0, trust_coefficient=1.0, eps=0.0):
       trust_coefficient: what the ratio of the norms is multiplied by.
       eps: added to the norm of the updates, in their units.
     """
-    param_norm = at_least(dsl.sum(p**2), min_norm)
-    update_norm = at_least(dsl.sum(g**2), min_norm)
+    param_norm = bounded_root(dsl.sum(p**2), min_norm)
+    update_norm = bounded_root(dsl.sum(g**2), min_norm)
     ratio = trust_coefficient * param_norm / (update_norm + eps)
-    return g * dsl.where((param_norm == 0) | (update_norm == 0), 1.0, ratio)
+    trust_ratio = dsl.where((param_norm == 0) | (update_norm == 0), 1.0, ratio)
+    return g * trust_ratio
 
 
 @dsl.rule
@@ -75,7 +76,8 @@ def scale_by_param_block_norm(g, p, *, min_scale=1e-3):
     Hyperparameters:
       min_scale: the least that the norm counts as, in units of the parameter.
     """
-    return g * at_least(dsl.sum(p**2), min_scale)
+    norm = bounded_root(dsl.sum(p**2), min_scale)
+    return g * norm
 
 
 @dsl.rule
@@ -85,7 +87,8 @@ def scale_by_param_block_rms(g, p, *, min_scale=1e-3):
     Hyperparameters:
       min_scale: the least that the root mean square counts as, in units of the parameter.
     """
-    return g * at_least(dsl.mean(p**2), min_scale)
+    rms = bounded_root(dsl.mean(p**2), min_scale)
+    return g * rms
 
 
 @dsl.rule

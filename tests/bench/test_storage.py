@@ -5,18 +5,18 @@ import os
 import pytest
 
 from optgen.errors import UsageError
-from optgen_bench import records
+from optgen_bench import records, storage
 
 
 def test_a_report_survives_json(make_report):
     report = make_report()
-    assert records.from_json(records.to_json(report)) == report
+    assert storage.from_json(storage.to_json(report)) == report
     without_plan = make_report(planned=None)
-    assert records.from_json(records.to_json(without_plan)) == without_plan
+    assert storage.from_json(storage.to_json(without_plan)) == without_plan
 
 
 def test_the_document_has_the_schema_that_is_documented(make_report):
-    document = json.loads(records.to_json(make_report()))
+    document = json.loads(storage.to_json(make_report()))
     assert document["schema"] == "optgen-bench/1"
     assert set(document) == {"schema", "date", "seconds", "machine", "cases"}
     (case,) = document["cases"]
@@ -59,28 +59,28 @@ def change(document, path, value):
     ],
 )
 def test_a_document_that_strays_is_refused_where_it_strays(make_report, path, value, message):
-    document = json.loads(records.to_json(make_report()))
+    document = json.loads(storage.to_json(make_report()))
     change(document, path, value)
     with pytest.raises(UsageError, match=message):
-        records.from_json(json.dumps(document))
+        storage.from_json(json.dumps(document))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}"])
 def test_what_is_no_report_is_refused(text):
     with pytest.raises(UsageError, match=r"not a benchmark report|follows schema None"):
-        records.from_json(text)
+        storage.from_json(text)
 
 
 def test_an_infinite_figure_is_not_written(make_report):
     report = dataclasses.replace(make_report(), seconds=float("inf"))
     with pytest.raises(ValueError, match="JSON compliant"):
-        records.to_json(report)
+        storage.to_json(report)
 
 
 def test_writing_replaces_the_whole_file_and_leaves_nothing_behind(tmp_path):
     path = tmp_path / "run.json"
     path.write_text("old")
-    records.write_atomically(path, b"new")
+    storage.write_atomically(path, b"new")
     assert path.read_text() == "new"
     assert os.listdir(tmp_path) == ["run.json"]
 
@@ -92,13 +92,13 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     def replace(source, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(records.os, "replace", replace)
+    monkeypatch.setattr(storage.os, "replace", replace)
     with pytest.raises(UsageError, match=r"run\.json': No space left on device\. Give a path"):
-        records.write_atomically(path, b"new")
+        storage.write_atomically(path, b"new")
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["run.json"]
 
 
 def test_a_missing_directory_is_named(tmp_path):
     with pytest.raises(UsageError, match="cannot write .*nowhere.*No such file or directory"):
-        records.write_atomically(tmp_path / "nowhere" / "run.json", b"")
+        storage.write_atomically(tmp_path / "nowhere" / "run.json", b"")

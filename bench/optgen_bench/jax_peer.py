@@ -1,0 +1,184 @@
+"""optgen and optax as contestants: a jitted step with donation."""
+
+from __future__ import annotations
+
+import functools
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from optgen_bench import workloads
+from optgen_bench.contestants import Contestant, Work
+from optgen_bench.records import Costs
+
+# Instructions that run nothing.
+_FREE = frozenset({"parameter", "constant", "tuple", "get-tuple-element", "bitcast"})
+
+
+class JaxStep(Contestant):
+    """A jitted step; see `jit_step`.
+
+    Args:
+      name: of the contestant.
+      make: builds the optimizer; timed as `Costs.build`.
+      protocol: "step" or "update".
+      ours: whether `make` returns an optgen optimizer.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], optax.GradientTransformation],
+        protocol: str = "step",
+        ours: bool = False,
+    ) -> None:
+        self.name, self.protocol, self.ours = name, protocol, ours
+        self._make = make
+        self._explanation: Any = None
+        self._launches: int | None = None
+        self._optimizer: Any = None
+        self._shapes: Any = None
+
+    def memory(self, work: Work) -> int:
+        # Parameters, state, and one tree of temporaries or updates.
+        return 2 * workloads.tree_bytes(work.tree) + workloads.tree_bytes(self.state(work))
+
+    def prepare(self, work: Work) -> Costs:
+        _start_jax()
+        begin = time.perf_counter()
+        self._optimizer = self._make()
+        build = time.perf_counter() - begin
+        self._function = jit_step(self._optimizer, self.protocol, self.ours)
+        costs, self._launches = compile_costs(self._function, self._optimizer, work.tree, build)
+        self._shapes = jax.eval_shape(self._optimizer.init, work.tree)
+        explain = getattr(self._optimizer, "explain", None)
+        self._explanation = explain(work.tree) if self.ours and explain is not None else None
+        return costs
+
+    def allocate(self, work: Work) -> None:
+        self._parameters = jax.tree.map(jnp.array, work.parameters())
+        self._state = jax.jit(self._optimizer.init)(self._parameters)
+        self._gradients = work.jax_gradients
+        self._updates: Any = None
+
+    def step(self) -> None:
+        if self.protocol == "step":
+            self._parameters, self._state = self._function(
+                self._parameters, self._state, self._gradients
+            )
+        else:
+            self._updates = None  # so that two trees of updates are never held
+            self._state, self._updates = self._function(
+                self._parameters, self._state, self._gradients
+            )
+
+    def wait(self) -> None:
+        jax.block_until_ready((self._parameters, self._state, self._updates))
+
+    def current(self) -> Iterator[np.ndarray] | None:
+        if self.protocol != "step":
+            return None
+        return (np.asarray(leaf) for leaf in jax.tree.leaves(self._parameters))
+
+    def release(self) -> None:
+        self._parameters = self._state = self._gradients = self._updates = self._function = None
+
+    def state(self, work: Work) -> workloads.Tree | None:
+        return self._shapes
+
+    def plan(self, work: Work) -> tuple[float, float] | None:
+        if self._explanation is None:
+            return None
+        reads = writes = 0.0
+        for stage in self._explanation.stages:
+            read, written = sum(stage.reads.values()), sum(stage.writes.values())
+            share = stage.bytes_per_parameter / ((read + written) or 1)
+            reads, writes = reads + share * read, writes + share * written
+        return reads, writes
+
+    def launches(self, work: Work) -> int | None:
+        return self._launches
+
+
+@functools.cache
+def _start_jax() -> None:
+    """Compiles something, so that the first contestant does not pay for starting the compiler."""
+    jax.jit(lambda x: x * 2 + 1).trace(1.0).lower().compile()
+
+
+def jit_step(optimizer: Any, protocol: str, ours: bool) -> Any:
+    """Returns the jitted step, `(parameters, state, gradients) -> (parameters, state)`.
+
+    For the protocol "update" the results are `(state, updates)`. What is updated is donated.
+
+    Arguments stand in the order of the results, as in a usual `train_step(params, opt_state,
+    batch)`, because JAX pairs donated buffers with results of the same shape in order. With the
+    gradients first and the parameters last, the new parameters would be written where a moment
+    was, and XLA would copy everything: on a CPU, several times the time of AdamW's step.
+    """
+    function = optimizer.step if ours else functools.partial(_optax_step, optimizer)
+
+    def step(parameters: Any, state: Any, gradients: Any) -> tuple[Any, Any]:
+        parameters, state = function(gradients, state, parameters)
+        return parameters, state
+
+    def update(parameters: Any, state: Any, gradients: Any) -> tuple[Any, Any]:
+        updates, state = optimizer.update(gradients, state, parameters)
+        return state, updates
+
+    if protocol == "update":
+        return jax.jit(update, donate_argnums=(1,))
+    return jax.jit(step, donate_argnums=(0, 1))
+
+
+def _optax_step(optimizer: Any, gradients: Any, state: Any, parameters: Any) -> tuple[Any, Any]:
+    updates, state = optimizer.update(gradients, state, parameters)
+    return optax.apply_updates(parameters, updates), state
+
+
+def compile_costs(
+    jitted: Any, optimizer: Any, tree: workloads.Tree, build: float
+) -> tuple[Costs, int]:
+    """Traces, lowers and compiles for a tree of shapes, timing each; jit keeps the result.
+
+    Returns:
+      The costs, and the number of instructions that XLA runs one after the other.
+    """
+    state = jax.eval_shape(optimizer.init, tree)
+    begin = time.perf_counter()
+    traced = jitted.trace(tree, state, tree)
+    after_trace = time.perf_counter()
+    lowered = traced.lower()
+    after_lower = time.perf_counter()
+    compiled = lowered.compile()
+    after_compile = time.perf_counter()
+    costs = Costs(
+        build=build,
+        trace=after_trace - begin,
+        lower=after_lower - after_trace,
+        compile=after_compile - after_lower,
+        peak_bytes=_peak_bytes(compiled),
+    )
+    return costs, count_launches(compiled.as_text())
+
+
+def count_launches(module: str) -> int:
+    """Counts the fusions, copies, custom calls and so on in a module's entry computation."""
+    entry = module[module.index("\nENTRY") :]
+    found = re.findall(r"^  (?:ROOT )?\S+ = .*? ([a-z][\w-]*)\(", entry, re.MULTILINE)
+    return sum(operation not in _FREE for operation in found)
+
+
+def _peak_bytes(compiled: Any) -> int | None:
+    try:
+        memory = compiled.memory_analysis()
+        held = memory.argument_size_in_bytes + memory.output_size_in_bytes
+        return int(held - memory.alias_size_in_bytes + memory.temp_size_in_bytes)
+    except (AttributeError, NotImplementedError, jax.errors.JaxRuntimeError):
+        return None  # a platform that keeps no account

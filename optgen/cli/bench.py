@@ -1,0 +1,86 @@
+"""``optgen bench``: rules against their peers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from optgen.cli import options
+from optgen.errors import UsageError
+
+if TYPE_CHECKING:
+    from optgen_bench import Case
+
+
+@click.command("bench")
+@click.argument("rules", nargs=-1, required=True, metavar="RULE...")
+@click.option(
+    "--against", default="optax,torch", show_default=True, help="Peers, joined by commas."
+)
+@click.option(
+    "shapes", "--shape", multiple=True, metavar="NxM", help="One leaf; may be given again."
+)
+@click.option("trees", "--tree", multiple=True, metavar="NAME", help="A model, as gpt2-small.")
+@click.option("dtypes", "--dtype", multiple=True, help="By default float32; may be given again.")
+@click.option("targets", "--target", multiple=True, help="Of optgen; may be given again.")
+@click.option("--seconds", default=10.0, show_default=True, help="Of measurement, for each case.")
+@options.settings
+@click.option("json_path", "--json", metavar="FILE", help="Write the run as JSON.")
+@click.option("plot_path", "--plot", metavar="FILE", help="Write a picture, .png or .svg.")
+@click.option("markdown_path", "--markdown", metavar="FILE", help="Write a table in Markdown.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    rules: tuple[str, ...],
+    against: str,
+    shapes: tuple[str, ...],
+    trees: tuple[str, ...],
+    dtypes: tuple[str, ...],
+    targets: tuple[str, ...],
+    seconds: float,
+    settings: tuple[str, ...],
+    json_path: str | None,
+    plot_path: str | None,
+    markdown_path: str | None,
+) -> None:
+    """Time a step of each RULE against optax and torch.
+
+    All are interleaved in one run, beside the memory bandwidth that is measured in it. Peers run with the same hyperparameters, so --set is for rules of your own.
+    """
+    from optgen_bench import bench
+
+    for dtype in dtypes:
+        options.allow_float64(dtype)
+    status = bench(
+        [_case(rule, settings) for rule in rules],
+        against=[name for name in against.split(",") if name],
+        tree=[*trees, *shapes] or "matrix",
+        dtype=list(dtypes) or "float32",
+        seconds=seconds,
+        json_path=json_path,
+        plot_path=plot_path,
+        targets=targets or ("auto",),
+        markdown_path=markdown_path,
+    )
+    ctx.exit(status)
+
+
+def _case(rule: str, settings: tuple[str, ...]) -> str | Case:
+    """A stock rule by its name; a rule of the user's with its hyperparameters."""
+    from optgen.rules import load
+    from optgen_bench import Case
+
+    path, _, name = rule.rpartition(":")
+    if not path.endswith(".py"):
+        if settings:
+            raise UsageError(
+                f"--set does not change {rule}: all peers of a stock rule run with the "
+                "hyperparameters of the suite"
+            )
+        return rule
+    value: Any = load(path, name)
+    if isinstance(value, Case):
+        return value
+    choice = options.chosen(rule, settings)
+    return Case(choice.name, choice.make)

@@ -1,0 +1,91 @@
+"""``optgen generate``: emitted packages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from optgen.cli import options
+from optgen.errors import UsageError, VerificationError
+
+STOCK_PACKAGES = Path("generated/optgen_kernels")
+
+
+@click.command("generate")
+@click.argument("rule", required=False)
+@click.option("out", "-o", "--out", type=click.Path(path_type=Path), help="Where packages go.")
+@click.option("targets", "--target", multiple=True, help="What to emit for; by default xla.")
+@options.settings
+@options.work
+@click.option("every", "--all", is_flag=True, help="The packages of all stock rules.")
+@click.option("--check", is_flag=True, help="With --all: compare instead of writing.")
+def command(
+    rule: str | None,
+    out: Path | None,
+    targets: tuple[str, ...],
+    settings: tuple[str, ...],
+    shapes: tuple[str, ...],
+    tree: str | None,
+    dtype: str,
+    every: bool,
+    check: bool,
+) -> None:
+    """Emit RULE as a package of kernels.
+
+    The package needs JAX and optgen.runtime alone. One that is there already is added to. By
+    default it serves vectors, matrices and higher ranks, factored or not, in float32.
+    """
+    if every == (rule is not None):
+        raise UsageError("give a RULE, or --all for every stock rule")
+    if check and not every:
+        raise UsageError("--check compares the stock packages: give --all with it")
+    if check:
+        _check(out or STOCK_PACKAGES)
+        return
+    if rule is None:
+        from optgen.generate import generate_all
+
+        paths = generate_all(out or STOCK_PACKAGES)
+    else:
+        paths = _generate(rule, out or Path(), targets, settings, shapes, tree, dtype)
+    for path in paths:
+        click.echo(path)
+
+
+def _generate(
+    rule: str,
+    out: Path,
+    targets: tuple[str, ...],
+    settings: tuple[str, ...],
+    shapes: tuple[str, ...],
+    tree: str | None,
+    dtype: str,
+) -> list[Path]:
+    import jax
+
+    from optgen.generate import DEFAULT_SHAPES, generate
+    from optgen.rules import choose
+
+    choice = choose(rule, settings)
+    leaves = jax.tree.leaves(options.make_work(shapes, tree, dtype))
+    asked = shapes or tree is not None
+    return generate(
+        choice.rule,
+        out,
+        settings=choice.settings,
+        shapes=dict.fromkeys(leaf.shape for leaf in leaves) if asked else DEFAULT_SHAPES,
+        dtypes=[leaves[0].dtype.name],
+        targets=targets or ("xla",),
+    )
+
+
+def _check(out: Path) -> None:
+    from optgen.generate import check
+
+    if differences := check(out):
+        listed = "\n  ".join(differences)
+        raise VerificationError(
+            f"{out} is not what optgen emits now:\n  {listed}\nRun: optgen generate --all -o {out}"
+        )
+    click.echo(f"{out} is what optgen emits now")

@@ -1,0 +1,179 @@
+"""``optgen show``: a rule at any stage of its compilation."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from optgen.cli import options, output
+from optgen.errors import UsageError
+from optgen.ir.program import Program
+from optgen.optimizer import Optimizer
+
+LATER = {
+    "triton": "triton",
+    "ttir": "triton",
+    "ptx": "triton",
+    "pallas": "tpu",
+    "mosaic": "tpu",
+    "cpp": "cpu",
+}
+"""Forms of targets that this version does not have."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be shown.
+
+    Attributes:
+      optimizer: the rule, given its hyperparameters.
+      tree: the leaves, as ``jax.ShapeDtypeStruct``.
+      raw: whether the passes are left out.
+      print_after: the passes after which the program is shown instead.
+      machine: what is planned for.
+    """
+
+    optimizer: Optimizer
+    tree: Any
+    raw: bool
+    print_after: Sequence[str]
+    machine: str
+
+
+def _programs(request: Request) -> list[Program]:
+    return list(dict.fromkeys(request.optimizer.programs(request.tree)))
+
+
+def _math(request: Request) -> str:
+    from optgen.compile import optimize
+    from optgen.ir.text import text
+
+    programs = _programs(request)
+    return "\n\n".join(text(p if request.raw else optimize(p)) for p in programs)
+
+
+def _plan(request: Request) -> str:
+    from optgen.compile import plan_tree
+    from optgen.schedule import machine
+
+    compiled = request.optimizer.compiled(request.tree)
+    specs = request.optimizer.face.specs(request.tree)
+    return str(plan_tree(compiled, specs, _leaf_names(request.tree), machine(request.machine)))
+
+
+def _leaf_names(tree: Any) -> list[str]:
+    import jax
+
+    return [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
+
+
+def _latex(request: Request) -> str:
+    from optgen.emit.latex import latex
+
+    return "\n\n".join(map(latex, _programs(request)))
+
+
+def _jnp(request: Request) -> str:
+    return request.optimizer.source("xla", request.tree)
+
+
+def _stablehlo(request: Request) -> str:
+    import jax
+
+    state = jax.eval_shape(request.optimizer.init, request.tree)
+    step = jax.jit(request.optimizer.step, donate_argnums=(1, 2))
+    return str(step.lower(request.tree, state, request.tree).as_text())
+
+
+FORMS: dict[str, tuple[Callable[[Request], str], str]] = {
+    "math": (_math, "text"),
+    "plan": (_plan, "text"),
+    "latex": (_latex, "latex"),
+    "jnp": (_jnp, "python"),
+    "stablehlo": (_stablehlo, "text"),
+}
+"""What makes each form, and the language that it is in."""
+
+
+@click.command("show")
+@options.rule
+@click.option(
+    "form",
+    "--ir",
+    type=click.Choice([*FORMS, *LATER]),
+    default="math",
+    show_default=True,
+    help="The stage to show.",
+)
+@click.option("--raw", is_flag=True, help="With --ir math: the program before any pass.")
+@click.option(
+    "--print-after",
+    multiple=True,
+    metavar="PASS",
+    help="With --ir math: the program after this pass, or after 'all'; may be given again.",
+)
+@click.option("--machine", default="here", show_default=True, help="With --ir plan.")
+@options.settings
+@options.work
+@options.as_json
+def command(
+    rule: str,
+    form: str,
+    raw: bool,
+    print_after: tuple[str, ...],
+    machine: str,
+    settings: tuple[str, ...],
+    shapes: tuple[str, ...],
+    tree: str | None,
+    dtype: str,
+    as_json: bool,
+) -> None:
+    """Show RULE at any stage of its compilation.
+
+    Its mathematics as a program or in LaTeX, the plan of its step, or what is emitted.
+    """
+    if form in LATER:
+        raise UsageError(
+            f"--ir {form} belongs to the target {LATER[form]!r}, which is not in this version of "
+            f"optgen: there are {', '.join(FORMS)}"
+        )
+    if form != "math" and (raw or print_after):
+        raise UsageError(f"--raw and --print-after show programs: leave out --ir {form}")
+    work = options.make_work(shapes, tree, dtype)
+    choice = options.chosen(rule, settings)
+    request = Request(choice.make(), work, raw, print_after, machine)
+    if print_after:
+        _print_passes(request)
+        return
+    make, language = FORMS[form]
+    text = make(request)
+    if as_json:
+        output.print_json(
+            {"rule": choice.name, "ir": form, "settings": choice.settings, "text": text}
+        )
+    else:
+        output.print_source(text, language)
+
+
+def _print_passes(request: Request) -> None:
+    """Prints the programs after each of the passes that were named."""
+    from optgen.passes import driver
+
+    for program in _programs(request):
+        driver.run(program, print_after=request.print_after, out=sys.stdout)
+    if {"all", "hoist"} & set(request.print_after):
+        for cut in _hoisted(request):
+            driver.print_program("hoist", cut, sys.stdout)
+
+
+def _hoisted(request: Request) -> Iterator[Program]:
+    lowered = request.optimizer.compiled(request.tree).lowered
+    yield lowered.update.constants
+    yield from lowered.update.scalars
+    for partials in lowered.update.partials:
+        yield from partials
+    yield from lowered.update.leaves

@@ -1,0 +1,404 @@
+"""The ``cpu`` target: C++ kernels of the plan, a function for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from optgen.emit.cpp import Cpp, cpp_type, data, mask
+from optgen.emit.printer import ATOM
+from optgen.ir.build import effect
+from optgen.ir.evaluate import Dtypes
+from optgen.errors import EmitError
+from optgen.ir.node import Node, walk
+from optgen.ir.program import Program
+from optgen.ir.types import LEAF, REAL, SCALAR, Axes
+from optgen.schedule.graph import is_reduction
+from optgen.schedule.kernel import Kernel
+
+_CLAUSE = {"sum": "+", "max": "largest", "min": "smallest"}
+_IDENTITY = {
+    "sum": "Real(0)",
+    "max": "optgen::identity<Real>(optgen::Combine::max)",
+    "min": "optgen::identity<Real>(optgen::Combine::min)",
+}
+
+
+@dataclass(frozen=True)
+class GroupKernels:
+    """The kernels of one program in one phase, and the arrays that a leaf brings to it.
+
+    Attributes:
+      name: what its functions are called.
+      kernels: in the order in which they run.
+      dtypes: what the symbolic dtypes stand for.
+      inputs: the arrays that are read only.
+      in_place: those that are updated.
+      outputs: those that are only written.
+    """
+
+    name: str
+    kernels: tuple[Kernel, ...]
+    dtypes: Dtypes
+    inputs: tuple[str, ...]
+    in_place: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """All of them, as ``Leaf::array`` counts them."""
+        return (*self.inputs, *self.in_place, *self.outputs)
+
+
+def kernel_source(group: GroupKernels, place: int, scalars: Mapping[str, int]) -> str:
+    """The function of one kernel, and the record that the launch code runs it by."""
+    kernel = group.kernels[place]
+    name = f"{group.name}_{place + 1}"
+    emitter = (_Settle if kernel.kind == "settle" else _Sweep)(group, kernel, scalars)
+    lines = [
+        f"// {_about(kernel)}",
+        f"static void {name}(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {{",
+        *_indented(emitter.lines()),
+        "}",
+    ]
+    if emitter.reductions:
+        records = ", ".join(
+            f"{{{group.arrays.index(array)}, {axes}, optgen::Combine::{how}}}"
+            for array, axes, how in emitter.reductions
+        )
+        lines += ["", f"static const optgen::Reduction {name}_reductions[] = {{{records}}};"]
+    return "\n".join(lines)
+
+
+def record(group: GroupKernels, place: int, scalars: Mapping[str, int]) -> str:
+    """The initialiser of a kernel's ``optgen::Kernel``."""
+    kernel = group.kernels[place]
+    name = f"{group.name}_{place + 1}"
+    emitter = (_Settle if kernel.kind == "settle" else _Sweep)(group, kernel, scalars)
+    emitter.lines()
+    real = cpp_type(REAL, group.dtypes)
+    combine = (
+        f"[](const optgen::Leaf& leaf) {{ leaf.combine<{real}>(); }}"
+        if emitter.reductions
+        else "nullptr"
+    )
+    flat = kernel.view is not None and kernel.view.kind == "flat"
+    table = f"{name}_reductions" if emitter.reductions else "nullptr"
+    return (
+        f"{{{name}, {combine}, {_bool(flat)}, {_bool(kernel.kind == 'settle')}, "
+        f"sizeof({real}), {len(emitter.reductions)}, {table}}}"
+    )
+
+
+def _bool(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _about(kernel: Kernel) -> str:
+    reads = [x.name for x in kernel.operands if x.access in ("in", "in-out")]
+    writes = [x.name for x in kernel.operands if x.access != "in"]
+    return f"Reads {', '.join(reads) or 'nothing'}; writes {', '.join(writes)}."
+
+
+def _indented(lines: Sequence[str], by: int = 2) -> list[str]:
+    return [" " * by + line if line and not line.startswith("#") else line for line in lines]
+
+
+class _Body:
+    """What the functions of sweeps and of settling kernels share."""
+
+    def __init__(self, group: GroupKernels, kernel: Kernel, scalars: Mapping[str, int]) -> None:
+        self.group, self.kernel, self.scalars = group, kernel, dict(scalars)
+        assert kernel.view is not None
+        self.dimensions = len(kernel.view.roles)
+        self.reductions: list[tuple[str, str, str]] = []
+
+    def printer(self, program: Program, reserved: Sequence[str] = ()) -> Cpp:
+        return Cpp(program, self.group.dtypes, self.dimensions, self.scalars, reserved)
+
+    def head(self) -> Iterator[str]:
+        """The types, and the arrays."""
+        dtypes = self.group.dtypes
+        yield f"using Real = {cpp_type(REAL, dtypes)};"
+        for x in self.kernel.operands:
+            const = "const " if x.access == "in" else ""
+            element = f"{const}{cpp_type(x.type.dtype, dtypes)}"
+            place = self.group.arrays.index(x.name)
+            yield f"{element}* __restrict {data(x.name)} = leaf.array<{element}>({place});"
+
+    def lines(self) -> list[str]:
+        raise AssertionError("each kind of kernel has its own")
+
+    def stored(self, output: Node, text: str) -> str:
+        """A value as it is stored: rounded once, where storage is narrower."""
+        kind = cpp_type(output.type.dtype, self.group.dtypes)
+        return text if kind == cpp_type(REAL, self.group.dtypes) else f"{kind}({text})"
+
+
+class _Sweep(_Body):
+    """A kernel that reads each element once, tile by tile."""
+
+    def lines(self) -> list[str]:
+        self.reductions = []
+        body = self.kernel.body
+        self.out = self.printer(body)
+        stores: list[str] = []
+        after_row: list[str] = []
+        after: list[str] = []
+        clauses: list[tuple[str, str]] = []  # accumulators of a row or block, and how
+        partials: list[str] = []
+        for output in body.outputs:
+            value = output.args[0]
+            if not is_reduction(value):
+                text = self.stored(output, self.out.text(value)[0])
+                stores.append(f"{data(output.attr)}[i] = {text};")
+                continue
+            self._reduce(output, value, stores, after_row, after, clauses, partials)
+        flat = self.kernel.view is not None and self.kernel.view.kind == "flat"
+        levels = self.out.levels
+        top = [*self.head(), *levels["scalar"]]
+        element = [*levels["element"], *stores]
+        arrange = self._flat if flat else self._matrix
+        return [*top, *partials, *arrange(element, after_row, clauses), *after]
+
+    def _reduce(
+        self,
+        output: Node,
+        value: Node,
+        stores: list[str],
+        after_row: list[str],
+        after: list[str],
+        clauses: list[tuple[str, str]],
+        partials: list[str],
+    ) -> None:
+        """Adds what a reduction needs in the loops, around them, and for the launch code."""
+        name = self.out.unique(f"{output.attr}_part")
+        x = self.out.text(value.args[0])[0]
+        axes, how = value.type.axes, value.op
+        columns = self.dimensions - 1
+        outer = set(range(columns))
+        per_column = axes != SCALAR and columns in axes
+        direct = bool(outer) and set(axes) == outer
+        if not direct:
+            place = len(self.reductions)
+            bits = mask(axes, self.dimensions)
+            self.reductions.append((output.attr, bits, how))
+            partials.append(f"Real* __restrict {name} = leaf.partial<Real>({place}, tile);")
+        if per_column:
+            at = f"{name}[{name}_at + column]"
+            stores.append(f"{at} = {_joined(how, at, x)};")
+            varies = f"leaf.layout.varies({mask(axes, self.dimensions)})"
+            self.out.levels["row"].append(
+                f"const int64_t {name}_at = {varies} ? (row - begin) * width : 0;"
+            )
+            partials.append(
+                f"std::fill_n({name}, leaf.partial_size({len(self.reductions) - 1}), "
+                f"{_IDENTITY[how]});"
+            )
+            return
+        lane = self.out.unique(f"{output.attr}_lane")
+        clauses.append((lane, how))
+        stores.append(f"{lane} = {_joined(how, lane, x)};")
+        if direct:
+            after_row.append(f"{data(output.attr)}[row] = static_cast<Real>({lane}_total);")
+        elif not outer:
+            after.append(f"{name}[0] = static_cast<Real>({lane}_total);")
+        else:
+            varies = f"leaf.layout.varies({mask(axes, self.dimensions)})"
+            at = f"{name}[{varies} ? row - begin : 0]"
+            partials.append(
+                f"std::fill_n({name}, leaf.partial_size({len(self.reductions) - 1}), "
+                f"{_IDENTITY[how]});"
+            )
+            joined = _joined(how, at, f"static_cast<Real>({lane}_total)")
+            after_row.append(f"{at} = {joined};")
+
+    def _flat(
+        self, element: list[str], after_row: list[str], clauses: list[tuple[str, str]]
+    ) -> list[str]:
+        lines = ["const auto [begin, end] = leaf.elements(tile);"]
+        loop = ["for (int64_t i = {0}; i < {1}; ++i) {{", *_indented(element), "}"]
+        return [*lines, *self._blocked(loop, clauses, "begin", "end"), *after_row]
+
+    def _matrix(
+        self, element: list[str], after_row: list[str], clauses: list[tuple[str, str]]
+    ) -> list[str]:
+        lines = [
+            "const auto [begin, end] = leaf.rows(tile);",
+            "const int64_t width = leaf.layout.columns();",
+        ]
+        lines += [f"std::vector<Real> {name}(width);" for name in self.out.buffers]
+        row = [*self.out.levels["row"]]
+        if self.out.levels["column"]:
+            row += [
+                f"if (row == begin || leaf.layout.varies({self._column_mask()})) {{",
+                "  for (int64_t column = 0; column < width; ++column) {",
+                *_indented(self.out.levels["column"], 4),
+                "  }",
+                "}",
+            ]
+        index = ["const int64_t i = row * width + column;"] if any(
+            "[i]" in line for line in element
+        ) else []
+        loop = [
+            "for (int64_t column = {0}; column < {1}; ++column) {{",
+            *_indented([*index, *element]),
+            "}",
+        ]
+        row += [*self._blocked(loop, clauses, "0", "width"), *after_row]
+        lines += ["for (int64_t row = begin; row < end; ++row) {", *_indented(row), "}"]
+        return lines
+
+    def _column_mask(self) -> str:
+        axes: set[int] = set()
+        for n in self.kernel.body.nodes():
+            if n.type.axes != LEAF and self.dimensions - 1 in n.type.axes:
+                axes |= set(n.type.axes)
+        return mask(tuple(sorted(axes)), self.dimensions)
+
+    def _blocked(
+        self, loop: list[str], clauses: list[tuple[str, str]], first: str, last: str
+    ) -> list[str]:
+        """The loop, in blocks whose sums are added in double where it sums anything."""
+        head, *rest = loop
+        if not clauses:
+            return ["OPTGEN_SIMD", head.format(first, last), *rest]
+        clause = " ".join(f"reduction({_CLAUSE[how]} : {lane})" for lane, how in clauses)
+        lines = [
+            f"double {lane}_total = optgen::identity<double>(optgen::Combine::{how});"
+            for lane, how in clauses
+        ]
+        inner = [
+            "const int64_t stop = std::min(block + optgen::kBlock, int64_t(" + last + "));",
+            *(f"Real {lane} = {_IDENTITY[how]};" for lane, how in clauses),
+            f"OPTGEN_SIMD_REDUCING({clause})",
+            head.format("block", "stop"),
+            *rest,
+            *(
+                f"{lane}_total = {_joined(how, f'{lane}_total', f'double({lane})')};"
+                for lane, how in clauses
+            ),
+        ]
+        lines += [
+            f"for (int64_t block = {first}; block < {last}; block += optgen::kBlock) {{",
+            *_indented(inner),
+            "}",
+        ]
+        return lines
+
+
+def _joined(how: str, a: str, b: str) -> str:
+    if how == "sum":
+        return f"{a} + {b}"
+    return f"optgen::{'maximum' if how == 'max' else 'minimum'}({a}, {b})"
+
+
+class _Settle(_Body):
+    """A kernel of small values: loops over what each varies along, one after another."""
+
+    def lines(self) -> list[str]:
+        self.reductions = []
+        self.names: dict[Node, str] = {}
+        lines = list(self.head())
+        masks = sorted({self._mask(n.type.axes) for n in self.kernel.body.nodes()} - {"0b0"})
+        lines += [f"const auto strides_{m} = leaf.layout.strides({m});" for m in masks]
+        for n in self.kernel.body.nodes():
+            if is_reduction(n):
+                lines += self._reduction(n)
+        for output in self._readers_first():
+            lines += self._store(output)
+        return lines
+
+    def _readers_first(self) -> list[Node]:
+        """The stores in an order in which none overwrites what another still reads."""
+        waiting = list(self.kernel.body.outputs)
+        ordered: list[Node] = []
+        while waiting:
+            reads = {o: {n.attr for n in walk([o]) if n.op == "load"} for o in waiting}
+            ready = next(
+                (o for o in waiting if not any(o.attr in reads[x] for x in waiting if x is not o)),
+                None,
+            )
+            if ready is None:
+                names = ", ".join(o.attr for o in waiting)
+                raise EmitError(f"the small slots {names} are made of each other's old values")
+            ordered.append(ready)
+            waiting.remove(ready)
+        return ordered
+
+    def _mask(self, axes: Axes) -> str:
+        return mask(axes, self.dimensions)
+
+    def _along(self, axes: Axes) -> tuple[int, ...]:
+        return tuple(range(self.dimensions)) if axes == LEAF else axes
+
+    def _index(self, axes: Axes) -> str:
+        terms = [f"d{d} * strides_{self._mask(axes)}[{d}]" for d in self._along(axes)]
+        return " + ".join(terms) or "0"
+
+    def _value(self, value: Node) -> tuple[list[str], str]:
+        """The statements of a value inside its loops, and its expression."""
+        body = self.kernel.body
+        printer = _SettlePrinter(self, Program("value", (effect("emit", "value", value),), body.rank, body.names))
+        text = printer.text(value)[0]
+        return printer.made, text
+
+    def _loops(self, axes: tuple[int, ...], inside: list[str]) -> list[str]:
+        for d in reversed(axes):
+            head = f"for (int64_t d{d} = 0; d{d} < leaf.layout.extents[{d}]; ++d{d}) {{"
+            inside = [head, *_indented(inside), "}"]
+        return inside
+
+    def _reduction(self, n: Node) -> list[str]:
+        name = f"{n.op}_{len(self.names) + 1}"
+        statements, text = self._value(n.args[0])
+        kept = self._along(n.type.axes)
+        reduced = tuple(d for d in self._along(n.args[0].type.axes) if d not in kept)
+        combine = f"total = {_joined(n.op, 'total', f'double({text})')};"
+        summed = [
+            f"double total = optgen::identity<double>(optgen::Combine::{n.op});",
+            *self._loops(reduced, [*statements, combine]),
+        ]
+        if not kept:
+            self.names[n] = name
+            return [f"Real {name};", "{", *_indented([*summed, f"{name} = static_cast<Real>(total);"]), "}"]
+        index = self._index(n.type.axes)
+        self.names[n] = f"{name}[{index}]"
+        return [
+            f"std::vector<Real> {name}(leaf.layout.elements({self._mask(n.type.axes)}));",
+            *self._loops(kept, [*summed, f"{name}[{index}] = static_cast<Real>(total);"]),
+        ]
+
+    def _store(self, output: Node) -> list[str]:
+        statements, text = self._value(output.args[0])
+        target = f"{data(output.attr)}[{self._index(output.type.axes)}]"
+        stored = f"{target} = {self.stored(output, text)};"
+        inside = self._loops(self._along(output.type.axes), [*statements, stored])
+        return inside if inside[0].startswith("for") else ["{", *_indented(inside), "}"]
+
+
+class _SettlePrinter(Cpp):
+    """Prints a small value inside the loops over all that it varies along."""
+
+    def __init__(self, settle: _Settle, program: Program) -> None:
+        self.settle = settle
+        self.made: list[str] = []
+        super().__init__(program, settle.group.dtypes, settle.dimensions, settle.scalars)
+        self.computed = dict(settle.names)
+        self._crossing = set()
+
+    def level(self, axes: Axes) -> str:
+        """All in one place."""
+        return "element"
+
+    def _load(self, n: Node) -> Text:
+        index = self.settle._index(n.type.axes)
+        return self.bind(n.attr, (f"static_cast<Real>({data(n.attr)}[{index}])", ATOM))
+
+    def bind(self, name: str, text: Text) -> Text:
+        """A statement inside the loops."""
+        name = self.unique(name)
+        self.made.append(f"const auto {name} = {text[0]};")
+        return name, ATOM
+
+

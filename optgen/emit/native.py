@@ -1,0 +1,182 @@
+"""A unit's kernels for the ``cpu`` target: the C++ of all phases, and the tables beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from optgen.emit.cpu import GroupKernels, kernel_source, record
+from optgen.emit.lowered import Lowered
+from optgen.emit.python import Doc, document, literal, render
+from optgen.emit.templates import template
+from optgen.emit.xla import header, title
+from optgen.ir.evaluate import Dtypes
+from optgen.passes.step import as_step, as_update
+from optgen.schedule.kernel import Kernel, kernel_of
+from optgen.schedule.leaf import LeafProgram, Mode
+from optgen.schedule.stages import Step, steps
+from optgen.schedule.views import Grouping
+
+MODES: tuple[Mode, ...] = ("step", "update")
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The kernels of a variant and of dtypes in one phase, with the views of their leaves."""
+
+    variant: int
+    kernels: GroupKernels
+    groupings: tuple[Grouping, ...]
+
+
+def emit(lowered: Lowered, dtypes: Sequence[Dtypes]) -> dict[str, str]:
+    """The files of the ``cpu`` target: ``cpu.cc``, and ``cpu.py`` with ``NATIVE``.
+
+    Args:
+      lowered: the programs of a tree.
+      dtypes: for which dtypes of parameters and gradients to emit kernels.
+    """
+    functions: list[str] = []
+    entries: list[str] = []
+    phases: dict[Mode, list[str | Doc]] = {}
+    for mode in MODES:
+        phases[mode] = []
+        for phase, groups in enumerate(_phases(lowered, dtypes, mode)):
+            scalars = _scalars(groups)
+            places = {name: place for place, name in enumerate(scalars)}
+            for group in groups:
+                functions += [
+                    kernel_source(group.kernels, k, places)
+                    for k in range(len(group.kernels.kernels))
+                ]
+            symbol = f"optgen_{mode}_{phase + 1}"
+            entries.append(_entry(symbol, groups, places))
+            items = [_table(group) for group in groups]
+            phases[mode].append(
+                Doc(
+                    "NativePhase(",
+                    [
+                        f"symbol={literal(symbol)}",
+                        document(scalars, "scalars="),
+                        Doc("groups=(", items, ",)" if len(items) == 1 else ")"),
+                    ],
+                    ")",
+                )
+            )
+    source = template("cpu.cc.jinja").render(
+        title=title(lowered),
+        paragraphs=header(lowered),
+        functions=functions,
+        entries=entries,
+    )
+    tables = [Doc(f"{mode}=(", phases[mode], _close(phases[mode])) for mode in MODES]
+    native = render(Doc("NATIVE = Native(", [f"name={literal(lowered.name)}", 'source=Path(__file__).with_suffix(".cc")', *tables], ")"))
+    return {
+        "cc": source,
+        "py": template("cpu.py.jinja").render(name=lowered.name, native=native),
+    }
+
+
+def _close(items: Sequence[object]) -> str:
+    return ",)" if len(items) == 1 else ")"
+
+
+def _phases(lowered: Lowered, dtypes: Sequence[Dtypes], mode: Mode) -> list[list[_Group]]:
+    """For each phase, the groups of all variants that a view covers in every phase."""
+    count = len(lowered.update.scalars)
+    phases: list[list[_Group]] = [[] for _ in range(count)]
+    for i, variant in enumerate(lowered.variants):
+        leaf = lowered.update.leaves[i]
+        fused = as_step(leaf) if mode == "step" else as_update(leaf)
+        program = LeafProgram(fused, lowered.update.partials[i])
+        for kind in dtypes:
+            planned = steps(program, kind)
+            kernels = [kernel_of(step) for step in planned]
+            if any(grouping is None for _, grouping in kernels):
+                continue  # left to xla: `explain` says why
+            suffix = "" if len(dtypes) == 1 else f"_{kind.param}_{kind.grad}"
+            for phase in range(count):
+                mine = [
+                    (step, kernel, grouping)
+                    for step, (kernel, grouping) in zip(planned, kernels, strict=True)
+                    if step.phase == phase and grouping is not None
+                ]
+                if not mine:
+                    continue
+                name = f"{variant.name}{suffix}_{mode}_{phase + 1}"
+                phases[phase].append(_group(i, name, mine, kind))
+    return phases
+
+
+def _group(
+    variant: int, name: str, planned: Sequence[tuple[Step, Kernel, Grouping]], dtypes: Dtypes
+) -> _Group:
+    reads: dict[str, bool] = {}  # by array: whether it is read before it is written
+    writes: dict[str, None] = {}
+    for _, kernel, _ in planned:
+        for x in kernel.operands:
+            if x.access in ("in", "in-out"):
+                reads.setdefault(x.name, x.name not in writes)
+            if x.access != "in":
+                writes[x.name] = None
+    needed = [array for array, first in reads.items() if first]
+    kernels = GroupKernels(
+        name,
+        tuple(kernel for _, kernel, _ in planned),
+        dtypes,
+        inputs=tuple(array for array in needed if array not in writes),
+        in_place=tuple(array for array in needed if array in writes),
+        outputs=tuple(array for array in writes if array not in needed),
+    )
+    return _Group(variant, kernels, tuple(grouping for _, _, grouping in planned))
+
+
+def _scalars(groups: Iterable[_Group]) -> tuple[str, ...]:
+    names = (s for group in groups for kernel in group.kernels.kernels for s in kernel.scalars)
+    return tuple(dict.fromkeys(names))
+
+
+def _entry(symbol: str, groups: Sequence[_Group], scalars: dict[str, int]) -> str:
+    lines = [f'OPTGEN_EXPORT const char* {symbol}(const optgen_call* call) {{']
+    records = []
+    for g, group in enumerate(groups):
+        kernels = group.kernels
+        lines.append(f"  static const optgen::Kernel kernels_{g}[] = {{")
+        lines += [f"      {record(kernels, k, scalars)}," for k in range(len(kernels.kernels))]
+        lines.append("  };")
+        counts = (
+            len(kernels.kernels),
+            len(kernels.inputs),
+            len(kernels.in_place),
+            len(kernels.in_place) + len(kernels.outputs),
+        )
+        records.append(f"{{kernels_{g}, {', '.join(map(str, counts))}}}")
+    lines.append("  static const optgen::Group groups[] = {")
+    lines += [f"      {text}," for text in records]
+    lines += ["  };", "  return optgen::run_phase(call, groups);", "}"]
+    return "\n".join(lines)
+
+
+def _table(group: _Group) -> Doc:
+    kernels = group.kernels
+    made: dict[str, tuple[object, ...]] = {}
+    contributions = []
+    for place, kernel in enumerate(kernels.kernels):
+        for x in kernel.operands:
+            if x.name in kernels.outputs and x.name not in made:
+                dtype = getattr(kernels.dtypes, x.type.dtype, x.type.dtype)
+                made[x.name] = (dtype, place, x.type.axes)
+                if x.purpose == "contribution":
+                    contributions.append(x.name)
+    d = kernels.dtypes
+    items: list[str | Doc] = [
+        f"variant={group.variant}",
+        f"dtypes={literal((d.param, d.grad, d.real))}",
+        document(kernels.inputs, "inputs="),
+        document(kernels.in_place, "in_place="),
+        document(made, "outputs="),
+        document(tuple(g.groups for g in group.groupings), "views="),
+    ]
+    if contributions:
+        items.append(document(tuple(contributions), "contributions="))
+    return Doc("NativeGroup(", items, ")")

@@ -1,0 +1,28 @@
+"""Which CPU this is: code made for one of them may not run on another."""
+
+from __future__ import annotations
+
+import functools
+import platform
+from pathlib import Path
+
+# The lines of /proc/cpuinfo, here on x86, ARM, RISC-V and POWER, that make a difference to code.
+_TELLING = {
+    *("vendor_id", "cpu family", "model", "model name", "flags"),
+    *("Features", "CPU implementer", "CPU variant", "CPU part", "isa", "cpu"),
+}
+
+
+@functools.cache
+def processor() -> str:
+    """What this machine's CPU is and can do, so far as it changes what compilers make for it."""
+    found = {"machine": platform.machine(), "processor": platform.processor()}
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        key, _, value = (part.strip() for part in line.partition(":"))
+        if key in _TELLING:
+            found.setdefault(key, " ".join(sorted(value.split())))
+    return repr(sorted(found.items()))

@@ -1,0 +1,117 @@
+"""The command line as a whole: help, statuses, and what bad usage gets."""
+
+import subprocess
+import sys
+
+import pytest
+
+from optgen.cli import main
+from optgen.cli.app import COMMANDS
+
+
+def test_help_lists_every_command(optgen):
+    result = optgen("--help")
+    assert result.exit_code == 0
+    assert all(name in result.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(optgen, command):
+    result = optgen(command, "--help")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"Usage: optgen {command} ")
+
+
+def test_main_exits_with_the_status(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["show", "adamw", "--ir", "ptx"])
+    assert caught.value.code == 2
+    with pytest.raises(SystemExit) as caught:
+        main(["list"])
+    assert caught.value.code == 0
+    assert "adamw" in capsys.readouterr().out
+
+
+def test_the_version_is_told(optgen):
+    assert optgen("--version").stdout.startswith("optgen, version ")
+
+
+@pytest.mark.slow
+def test_the_command_line_imports_no_more_than_it_needs():
+    program = """
+import sys
+from optgen.cli import main
+try:
+    main(["list", "--json"])
+except SystemExit:
+    pass
+print(*sys.modules, file=sys.stderr)
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    heavy = {"sympy", "mpmath", "matplotlib", "sklearn", "torch", "rich"}
+    assert result.returncode == 0
+    assert not heavy & set(result.stderr.split())
+
+
+SHOW = ("show", "adamw")
+BAD_USAGE = [
+    (("frobnicate",), ("No such command", "frobnicate")),
+    (("show",), ("Missing argument", "RULE")),
+    (("show", "adamww"), ("no rule is called 'adamww'", "adamw", "path/to/file.py:name")),
+    (("show", "mine.py"), ("mine.py:NAME",)),
+    (("show", "no/such/file.py:mine"), ("there is no file no/such/file.py",)),
+    (("show", "{rules}:ours"), ("defines no 'ours'", "mine", "broken")),
+    (("show", "{rules}:plain_function"), ("not a rule", "@dsl.rule")),
+    (("show", "{rules}:number"), ("of type int",)),
+    (("show", "{rules}:wanting"), ("wanting needs 'rate'", "--set rate=")),
+    (("show", "{rules}:broken"), ("mine.py:24", "dsl.mean(x)")),
+    (("show", "{rules}:finished", "--set", "learning_rate=1"), ("is an optimizer", "--set")),
+    ((*SHOW, "--ir", "assembler"), ("'assembler' is not one of",)),
+    ((*SHOW, "--ir", "triton"), ("target 'triton'", "not in this version", "stablehlo")),
+    ((*SHOW, "--ir", "ttir"), ("target 'triton'", "not in this version")),
+    ((*SHOW, "--ir", "ptx"), ("target 'triton'", "not in this version")),
+    ((*SHOW, "--ir", "pallas"), ("target 'tpu'", "not in this version")),
+    ((*SHOW, "--ir", "mosaic"), ("target 'tpu'", "not in this version")),
+    ((*SHOW, "--ir", "cpp"), ("target 'cpu'", "not in this version")),
+    ((*SHOW, "--ir", "latex", "--raw"), ("--raw", "--ir latex")),
+    ((*SHOW, "--print-after", "inlining"), ("no pass is called 'inlining'", "fold")),
+    ((*SHOW, "--shape", "4096by4096"), ("'4096by4096' is neither", "4096x4096")),
+    ((*SHOW, "--tree", "gpt5"), ("'gpt5' is neither", "gpt2-small")),
+    ((*SHOW, "--tree", "small", "--shape", "3"), ("exclude each other",)),
+    ((*SHOW, "--dtype", "float31"), ("unknown dtype 'float31'", "bfloat16")),
+    ((*SHOW, "--dtype", "int32"), ("unknown dtype 'int32'", "float32")),
+    ((*SHOW, "--set", "b1"), ("'b1'", "name=value")),
+    ((*SHOW, "--set", "beta1=0.9"), ("adamw has no hyperparameter 'beta1'", "b1")),
+    ((*SHOW, "--set", "b1=fast"), ("b1 takes a number or none",)),
+    ((*SHOW, "--set", "nesterov=maybe"), ("nesterov takes true or false",)),
+    ((*SHOW, "--set", "mask=w"), ("mask takes true, false or none",)),
+    ((*SHOW, "--set", "mu_dtype=int8"), ("mu_dtype takes none or a dtype", "bfloat16")),
+    (("show", "{rules}:mine", "--set", "order=2.5"), ("order takes a whole number",)),
+    ((*SHOW, "--ir", "plan", "--machine", "h900"), ("unknown machine 'h900'", "h200")),
+    (("explain", "adamw", "--machine", "h900"), ("unknown machine 'h900'", "h200", "here")),
+    (("explain", "adamw", "--shape", "-3"), ("'-3' is neither",)),
+    (("verify", "adamw", "--target", "triton"), ("'triton'", "not in this version")),
+    (("verify", "adamw", "--target", "gpu"), ("'gpu'", "xla")),
+    (("verify", "adamw", "--steps", "0"), ("--steps", "x>=1")),
+    (("verify", "adamw", "--dtype", "float31"), ("unknown dtype 'float31'",)),
+    (("generate",), ("give a RULE", "--all")),
+    (("generate", "adamw", "--all"), ("give a RULE", "--all")),
+    (("generate", "adamw", "--check"), ("--all",)),
+    (("generate", "adamw", "--target", "cuda", "-o", "{out}"), ("'cuda'", "xla")),
+    (("generate", "adamw", "-o", "{rules}"), ("mine.py",)),
+    (("bench",), ("Missing argument", "RULE")),
+    (("bench", "adamww"), ("unknown rule 'adamww'", "adamw")),
+    (("bench", "adamw", "--set", "b1=0.5"), ("--set does not change adamw",)),
+    (("bench", "adamw", "--against", "keras"), ("unknown peer 'keras'", "optax")),
+    (("bench", "adamw", "--tree", "gpt5"), ("'gpt5' is neither",)),
+    (("bench", "adamw", "--json", "no/such/directory/run.json"), ("no/such/directory",)),
+    (("demo", "--steps", "0"), ("--steps", "x>=1")),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD_USAGE, ids=lambda value: " ".join(value))
+def test_bad_usage_is_told_with_the_remedy(optgen, rules, tmp_path, arguments, words):
+    result = optgen(*(a.format(rules=rules, out=tmp_path / "out") for a in arguments))
+    assert (result.exit_code, result.stdout) == (2, ""), result.output
+    assert not [word for word in words if word not in result.stderr], result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,84 @@
+"""`optgen show`: every form, of stock rules and of a user's."""
+
+import json
+
+import pytest
+
+from optgen.ir.text import parse
+
+
+def test_math_is_a_program_that_can_be_read_back(optgen):
+    result = optgen("show", "adamw")
+    assert result.exit_code == 0
+    assert parse(result.stdout).name == "adamw"
+    assert "learning_rate=0.001" in result.stderr
+
+
+def test_raw_math_is_the_program_before_any_pass(optgen):
+    raw, passed = (optgen("show", "adafactor", *options).stdout for options in (["--raw"], []))
+    assert len(parse(raw).outputs) == len(parse(passed).outputs)
+    assert len(raw) > len(passed)
+
+
+def test_print_after_shows_the_pass_that_was_named(optgen):
+    result = optgen("show", "adamw", "--print-after", "fold", "--print-after", "hoist")
+    heads = [line for line in result.stdout.splitlines() if line.startswith("#")]
+    assert heads[0] == "# after fold"
+    assert set(heads) == {"# after fold", "# after hoist"}
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ("plan", ("plan of a step of 1 leaves for NVIDIA H200", "in-out mu")),
+        ("latex", (r"\begin{aligned}", r"\beta_1", r"\theta_t &= \theta_{t-1}")),
+        ("jnp", ('"""AdamW', "import jax.numpy as jnp", "def leaf(", "UNIT = Unit(")),
+        ("stablehlo", ("module @jit_step", "stablehlo.sqrt", "tf.aliasing_output")),
+    ],
+)
+def test_the_other_forms(optgen, form, words):
+    result = optgen("show", "adamw", "--ir", form, "--machine", "h200", "--shape", "8x8")
+    assert result.exit_code == 0
+    assert not [word for word in words if word not in result.stdout]
+
+
+def test_what_is_not_a_terminal_gets_plain_text(optgen):
+    result = optgen("show", "adamw", "--ir", "jnp")
+    assert "\x1b" not in result.output
+    compile(result.stdout, "emitted", "exec")
+
+
+def test_json_holds_the_text_and_what_it_is_of(optgen):
+    result = optgen("show", "lion", "--ir", "latex", "--set", "b1=0.8", "--json")
+    found = json.loads(result.stdout)
+    assert (found["rule"], found["ir"]) == ("lion", "latex")
+    assert found["settings"] == {"learning_rate": 1e-3, "b1": 0.8}
+    assert found["text"].startswith(r"\begin{aligned}")
+
+
+def test_settings_decide_what_is_shown(optgen):
+    plain, momentum = (
+        optgen("show", "sgd", "--ir", "jnp", *options).stdout
+        for options in ([], ["--set", "momentum=0.9"])
+    )
+    assert "trace" not in plain
+    assert "trace'" in momentum
+
+
+def test_shapes_trees_and_dtypes_decide_what_is_shown(optgen):
+    matrix = optgen("show", "adafactor", "--shape", "256x512").stdout
+    vector = optgen("show", "adafactor", "--shape", "512").stdout
+    both = optgen("show", "adafactor", "--shape", "256x512", "--shape", "512").stdout
+    assert matrix.count("program ") == vector.count("program ") == 1
+    assert matrix != vector
+    assert both.count("program ") == 2
+    assert optgen("show", "adafactor", "--tree", "gpt2-small").stdout.count("program ") > 1
+    scalar = optgen("show", "adamw", "--shape", "scalar", "--dtype", "bf16", "--ir", "stablehlo")
+    assert "tensor<bf16>" in scalar.stdout
+
+
+def test_a_rule_of_ones_own_is_shown(optgen, rules):
+    for name in ("mine", "chained", "finished"):
+        result = optgen("show", f"{rules}:{name}", "--ir", "jnp")
+        assert result.exit_code == 0, result.stderr
+        assert "UNIT = Unit(" in result.stdout
