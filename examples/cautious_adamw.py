@@ -2,8 +2,7 @@
 
 A momentum may point uphill after the gradient has turned. A cautious optimizer drops those parts
 of the update whose sign the gradient does not share, and scales the rest up in return. That takes
-a mean over each leaf: where jitted optax would need a transformation with two more passes over
-memory, here it is two lines.
+a mean over each leaf, and so a second pass over memory, which `explain` shows.
 
     optgen show examples/cautious_adamw.py:cautious_adamw --ir latex
     optgen verify examples/cautious_adamw.py:cautious_adamw

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from optgen import dsl, errors, zoo
     from optgen.dsl import chain
     from optgen.optimizer import Optimizer
-    from optgen.zoo import *  # noqa: F401, F403
-    from optgen.zoo.atoms import *  # noqa: F401, F403
+    from optgen.zoo import *  # noqa: F403
+    from optgen.zoo.atoms import *  # noqa: F403
 
 __version__ = "0.1.0"
 __all__ = ["Optimizer", "chain", "dsl", "errors"]  # and the stock rules: see optgen.zoo

@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import functools
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import jax
 
 from optgen import config
 from optgen.dsl.rule import Composition
@@ -22,12 +25,13 @@ from optgen.dsl.tracing import Traced, check_tree_slots, slot_names, trace
 from optgen.emit import native, xla
 from optgen.emit.lowered import Lowered, LoweredVariant
 from optgen.emit.naming import variant_names
-from optgen.errors import TargetError
+from optgen.errors import CacheError, CompilerError, TargetError
 from optgen.ir.evaluate import Dtypes
 from optgen.ir.program import Program
 from optgen.passes import driver
 from optgen.passes.hoist import Hoisted, hoist
-from optgen.passes.step import as_step
+from optgen.passes.step import as_step, as_update
+from optgen.runtime import cpu
 from optgen.runtime.leaf import Fact, LeafSpec, MaskValue
 from optgen.runtime.load import load_native, load_unit
 from optgen.runtime.unit import Guard, Slot, Unit
@@ -64,23 +68,55 @@ def compile_tree(composition: Composition, specs: Sequence[LeafSpec], target: st
       TargetError: for a target that was asked for by name and cannot serve.
     """
     with _lock:  # one compilation for many threads that begin with the same tree
-        return _compile(composition, tuple(dict.fromkeys(specs)), resolve_target(target))
+        distinct, resolved = tuple(dict.fromkeys(specs)), resolve_target(target)
+        try:
+            return _compile(composition, distinct, resolved)
+        except (CompilerError, CacheError) as error:
+            if target != "auto":
+                raise TargetError(f"the {resolved} target cannot serve: {error}") from error
+            _fall_back(str(error))
+            return _compile(composition, distinct, "xla")
 
 
-def resolve_target(target: str) -> str:
-    """The target whose emitter serves; ``auto`` is ``xla`` where there is no kernel target.
+def check_target(target: str) -> None:
+    """Refuses a target that this version cannot emit.
 
     Raises:
-      TargetError: for one that was asked for by name and that this version cannot emit.
+      TargetError: saying which there are.
     """
-    if target == "auto":
-        return "xla"
-    if target not in TARGETS:
+    if target not in ("auto", *TARGETS):
         raise TargetError(
             f"target {target!r} is not in this version of optgen: ask for one of "
             f"{', '.join(TARGETS)}, or leave target='auto'"
         )
-    return target
+
+
+def resolve_target(target: str) -> str:
+    """The target that serves: of ``auto`` the kernels of JAX's default platform, or ``xla``.
+
+    Raises:
+      TargetError: for one that was asked for by name and cannot serve.
+    """
+    wanted = config.TARGET.get() if target == "auto" else target
+    check_target(wanted)
+    if wanted == "xla" or (wanted == "auto" and jax.default_backend() != "cpu"):
+        return "xla"
+    reason = cpu.unavailable()
+    if reason is None:
+        return "cpu"
+    if wanted == "cpu":
+        raise TargetError(f"the cpu target cannot serve: {reason}")
+    _fall_back(reason)
+    return "xla"
+
+
+@functools.cache
+def _fall_back(reason: str) -> None:
+    """Says once why ``xla`` serves instead of kernels."""
+    warnings.warn(
+        f"optgen's CPU kernels cannot serve, and the slower xla target computes the same: {reason}",
+        stacklevel=2,
+    )
 
 
 @functools.lru_cache(maxsize=1024)
@@ -160,7 +196,8 @@ def plan_tree(
       mode: ``step`` stores the next parameters, ``update`` the updates.
     """
     hoisted = compiled.lowered.update
-    leaves = [as_step(leaf) if mode == "step" else leaf for leaf in hoisted.leaves]
+    finish = as_step if mode == "step" else as_update
+    leaves = [finish(leaf) for leaf in hoisted.leaves]
     programs = [LeafProgram(*parts) for parts in zip(leaves, hoisted.partials, strict=True)]
     placed = [
         Leaf(name, spec.shape, _dtypes(spec, compiled.lowered), compiled.variants[spec])
@@ -266,5 +303,7 @@ def _load(key: _Key) -> tuple[str, Unit]:
     if key.target == "cpu":
         files = native.emit(key.lowered, key.dtypes)
         source = files["cc"]
-        unit = replace(unit, native=load_native(name, files["py"], source))
+        kernels = load_native(name, files["py"], source)
+        cpu.compile_library(kernels.text, kernels.name)
+        unit = replace(unit, native=kernels)
     return source, unit

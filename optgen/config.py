@@ -41,6 +41,13 @@ PRINT_AFTER = Setting(
     _names,
 )
 
+TARGET = Setting(
+    "OPTGEN_TARGET",
+    "What target='auto' stands for: 'xla' or 'cpu'; by default whatever serves best.",
+    "auto",
+    str,
+)
+
 CACHE_DIR = Setting(
     "OPTGEN_CACHE_DIR",
     "Where compiled CPU kernels are kept; by default in the user's own cache directory.",
@@ -62,5 +69,5 @@ CXXFLAGS = Setting(
     str,
 )
 
-SETTINGS: tuple[Setting, ...] = (PRINT_AFTER, CACHE_DIR, CXX, CXXFLAGS)
+SETTINGS: tuple[Setting, ...] = (PRINT_AFTER, TARGET, CACHE_DIR, CXX, CXXFLAGS)
 """All of them, as ``optgen doctor`` lists them."""

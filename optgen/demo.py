@@ -26,6 +26,8 @@ RULE = "cautious_adamw"
 LEARNING_RATE = 3e-3
 HYPERPARAMETERS = {"learning_rate": LEARNING_RATE, "weight_decay": 1e-2}
 
+Progress = Callable[[int, int, str], None]
+
 _SIZES = (64, 128, 128, 10)
 _BATCH = 128
 _TEST_SHARE = 0.25
@@ -148,36 +150,63 @@ def describe(data: Data, steps: int) -> str:
     )
 
 
-def train(name: str, tx: Any, data: Data, steps: int, seed: int = 0) -> Run:
-    """Trains the network from the same start and on the same batches for every optimizer.
+class _Training:
+    """One network and its optimizer, on their way."""
+
+    def __init__(self, name: str, tx: Any, seed: int) -> None:
+        self.name = name
+        self._params = network(seed)
+        self._state = tx.init(self._params)
+        self._step = _train_step(tx)
+        self._losses: list[float] = []
+        self._times: list[float] = []
+
+    def take(self, images: Any, labels: Any) -> None:
+        """One step on one batch."""
+        begin = time.perf_counter()
+        self._params, self._state, loss = self._step(self._params, self._state, images, labels)
+        self._losses.append(float(loss))
+        self._times.append(time.perf_counter() - begin)
+
+    def finish(self, data: Data) -> Run:
+        """What came of it."""
+        return Run(
+            self.name,
+            np.asarray(self._losses),
+            float(_accuracy(self._params, data.train_images, data.train_labels)),
+            float(_accuracy(self._params, data.test_images, data.test_labels)),
+            self._times[0],
+            float(np.median(self._times[_WARM_UP:] or self._times)),
+        )
+
+
+def train(
+    optimizers: Mapping[str, Any],
+    data: Data,
+    steps: int,
+    seed: int = 0,
+    progress: Progress = lambda done, total, what: None,
+) -> list[Run]:
+    """Trains a network with each optimizer, all from the same start and on the same batches.
+
+    They step in turns, so that whatever else the machine does slows all of them alike.
 
     Args:
-      name: of the optimizer.
-      tx: an optgen optimizer, which takes fused steps, or any of optax's.
+      optimizers: by name; an optgen optimizer takes fused steps, others are optax's.
       data: what to train on.
-      steps: how many steps to take.
+      steps: how many steps each takes.
       seed: of the start and of the batches.
+      progress: called with how many steps are done, of how many, and "".
     """
-    params = network(seed)
-    state = tx.init(params)
-    step = _train_step(tx)
+    trainings = [_Training(name, tx, seed) for name, tx in optimizers.items()]
     rng = np.random.default_rng(seed)
-    losses, times = [], []
-    for _ in range(steps):
+    for done in range(steps):
         chosen = rng.choice(len(data.train_labels), _BATCH, replace=False)
-        batch = data.train_images[chosen], data.train_labels[chosen]
-        begin = time.perf_counter()
-        params, state, loss = step(params, state, *batch)
-        losses.append(float(loss))
-        times.append(time.perf_counter() - begin)
-    return Run(
-        name,
-        np.asarray(losses),
-        float(_accuracy(params, data.train_images, data.train_labels)),
-        float(_accuracy(params, data.test_images, data.test_labels)),
-        times[0],
-        float(np.median(times[_WARM_UP:] or times)),
-    )
+        images, labels = data.train_images[chosen], data.train_labels[chosen]
+        for training in trainings:
+            training.take(images, labels)
+        progress(done + 1, steps, "")
+    return [training.finish(data) for training in trainings]
 
 
 def _train_step(tx: Any) -> Callable[..., tuple[Any, Any, Any]]:

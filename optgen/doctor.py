@@ -7,7 +7,7 @@ import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from optgen.compile import TARGETS
+from optgen import compile as compiler
 from optgen.config import SETTINGS
 from optgen.dsl.rule import TARGETS
 
@@ -64,8 +64,8 @@ class Diagnosis:
 
     @property
     def ok(self) -> bool:
-        """Whether every target of this version works."""
-        return all(target.works for target in self.targets if target.name in TARGETS)
+        """Whether ``xla`` works, which serves wherever another target does not."""
+        return any(target.works for target in self.targets if target.name == "xla")
 
     def sections(self) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         """The same for readers: titles, each with rows of a name and a text."""
@@ -92,7 +92,7 @@ def diagnose() -> Diagnosis:
 
 
 def _try(name: str) -> TargetReport:
-    if name not in TARGETS:
+    if name not in compiler.TARGETS:
         return TargetReport(name, False, "not in this version of optgen")
     try:
         right = _step_is_right(name)

@@ -61,7 +61,7 @@ class TargetError(OptgenError, RuntimeError):
 
 
 class CompilerError(OptgenError, RuntimeError):
-    """No C++ compiler was found, or it cannot compile a kernel, or what it made cannot be loaded."""
+    """No C++ compiler was found, or it cannot compile a kernel, or what it made is no library."""
 
 
 class CacheError(OptgenError, RuntimeError):

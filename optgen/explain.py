@@ -66,6 +66,7 @@ class Explanation:
       least_bytes_per_parameter: what would be moved if each array of the leaves were moved once
         each way: the roofline.
       share_of_roofline: the time that takes at full bandwidth, divided by ``floor_seconds``.
+      scratch_bytes: the memory that the plan adds to the leaves' own, until the step ends.
       stages: the launches, in order.
       note: what has to be said of the target; may be empty.
     """
@@ -81,6 +82,7 @@ class Explanation:
     floor_seconds: float
     least_bytes_per_parameter: float
     share_of_roofline: float
+    scratch_bytes: int
     stages: tuple[StageReport, ...]
     note: str
 
@@ -114,6 +116,7 @@ def explain(plan: Plan, machine: Machine | None = None, target: str = "xla") -> 
         floor_seconds=floor,
         least_bytes_per_parameter=least / max(1, plan.parameters),
         share_of_roofline=least / machine.bandwidth / floor if floor else 1.0,
+        scratch_bytes=plan.scratch_bytes,
         stages=tuple(_report(plan, launch) for launch in plan.launches),
         note=_XLA_DECIDES if target == "xla" else "",
     )

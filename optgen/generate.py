@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from optgen.compile import TARGETS, lower
-from optgen.emit import xla
 from optgen.dsl.rule import Instance
+from optgen.emit import xla
 from optgen.emit.python import Doc, literal, render
 from optgen.emit.templates import template
 from optgen.errors import HyperparameterError, TargetError, UsageError

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 
-from optgen.compile import Compiled, compile_tree, resolve_target, trace_tree
+from optgen.compile import (
+    Compiled,
+    check_target,
+    compile_tree,
+    plan_tree,
+    resolve_target,
+    trace_tree,
+)
 from optgen.dsl.rule import Instance
 from optgen.errors import TargetError
+from optgen.explain import Explanation, explain
 from optgen.ir.program import Program
-from optgen.runtime import driver
+from optgen.runtime import driver, trees
 from optgen.runtime.leaf import LeafSpec
 from optgen.runtime.transformation import Face, Transformation
 from optgen.runtime.unit import Unit
-
-if TYPE_CHECKING:
-    from optgen.explain import Explanation
+from optgen.schedule import Machine, Mode, Plan
+from optgen.schedule import machine as machine_named
 
 
 class Optimizer(Transformation):
@@ -36,7 +42,7 @@ class Optimizer(Transformation):
 
     def __new__(cls, instance: Instance) -> Optimizer:
         """Makes an optimizer; nothing is traced or compiled before it meets a tree."""
-        resolve_target(instance.target)
+        check_target(instance.target)
 
         def resolve(specs: tuple[LeafSpec, ...]) -> tuple[Unit, tuple[int, ...]]:
             compiled = compile_tree(instance.composition, specs, instance.target)
@@ -78,20 +84,33 @@ class Optimizer(Transformation):
             raise TargetError("source takes the target to print: 'xla', 'cpu', 'triton' or 'tpu'")
         return self.compiled(params, target).source
 
-    def explain(self, params: Any, machine: Any = None) -> Explanation:
+    def plan(self, params: Any, machine: Machine | str | None = None, mode: Mode = "step") -> Plan:
+        """The launches that a kernel target runs for a step, and what each moves.
+
+        Args:
+          params: arrays, or ``jax.ShapeDtypeStruct``.
+          machine: what to plan for: a known machine or its name; by default this one, measured.
+          mode: ``step`` for the fused step, ``update`` for the optax protocol.
+
+        Raises:
+          UsageError: for a machine that is not known, listing those that are.
+        """
+        compiled = self.compiled(params)
+        _, _, names = trees.flatten(params, "params")
+        chosen = machine if isinstance(machine, Machine) else machine_named(machine or "here")
+        return plan_tree(compiled, self.face.specs(params), names, chosen, mode)
+
+    def explain(self, params: Any, machine: Machine | str | None = None) -> Explanation:
         """Stages, launches, the bytes moved for each parameter, and the floor on a machine.
 
         Args:
           params: arrays, or ``jax.ShapeDtypeStruct``.
-          machine: the name of a known machine, a ``Machine``, or None for this one, measured.
-        """
-        from optgen.explain import explain_compiled
+          machine: a known machine or its name; by default this one, measured.
 
-        leaves = jax.tree.leaves(params)
-        compiled = self.compiled(params)
-        return explain_compiled(
-            compiled.lowered, compiled.variants, self.face.specs(params), machine, len(leaves)
-        )
+        Raises:
+          UsageError: for a machine that is not known, listing those that are.
+        """
+        return explain(self.plan(params, machine), target=resolve_target(self.instance.target))
 
     def __repr__(self) -> str:
         parts = ", ".join(
@@ -102,4 +121,3 @@ class Optimizer(Transformation):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Optimizer, (Instance(self.instance.parts, self.instance.target),)
-

@@ -27,6 +27,9 @@ def pytest_configure(config):
     """
     if not any(asked_for(marker, config.option.markexpr) for marker in ACCELERATORS):
         os.environ["JAX_PLATFORMS"] = "cpu"
+    # Compiling C++ for every rule that a test makes up would take minutes. What is about the
+    # kernels asks for them by name, or runs for each target.
+    os.environ["OPTGEN_TARGET"] = "xla"
 
 
 def pytest_collection_modifyitems(config, items):

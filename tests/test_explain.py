@@ -52,6 +52,7 @@ def test_attributes():
     assert e.bytes_per_parameter == pytest.approx(40, abs=1e-3)
     assert e.least_bytes_per_parameter == 28
     assert e.launches == 2
+    assert e.scratch_bytes == 8
     assert e.floor_seconds == pytest.approx(40 * 4096**2 / H200.bandwidth + 2 * H200.launch_cost)
     assert e.share_of_roofline == pytest.approx(28 * 4096**2 / H200.bandwidth / e.floor_seconds)
     first, second = e.stages

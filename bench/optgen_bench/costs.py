@@ -142,13 +142,13 @@ def _claims(result: CostReport) -> list[str]:
 
 def _measure(rule: str, tree: str, repeats: int) -> CostReport:
     samples: dict[str, list[dict[str, float]]] = {library: [] for library in LIBRARIES}
-    imports = []
+    imports, host = [], machine.describe()
     for _ in range(repeats):
         for library in LIBRARIES:
             samples[library].append(fresh.lowering(library, rule, tree))
         imports.append(fresh.importing())
     return CostReport(
-        machine=machine.describe(),
+        machine=host,
         rule=rule,
         tree=tree,
         lowering={library: _lowering(samples[library]) for library in LIBRARIES},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import time
 from pathlib import Path
 
 import jax
@@ -28,6 +29,7 @@ def describe() -> Machine:
         platform=jax.default_backend(),
         device=str(device.device_kind),
         versions=_versions(),
+        busy=busy(),
         environment={name: os.environ[name] for name in _VARIABLES if name in os.environ},
     )
 
@@ -37,6 +39,16 @@ def threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def busy(seconds: float = 0.5) -> float | None:
+    """Returns the share of all cores' time that other programs take now, or None where unknown."""
+    before = _cpu_times()
+    time.sleep(seconds)
+    after = _cpu_times()
+    if before is None or after is None or after[1] == before[1]:
+        return None
+    return 1 - (after[0] - before[0]) / (after[1] - before[1])
 
 
 def available_memory() -> int | None:
@@ -76,6 +88,15 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _cpu_times() -> tuple[int, int] | None:
+    """Ticks that all cores were idle, and all their ticks."""
+    for line in _lines("/proc/stat"):
+        if line.startswith("cpu "):
+            ticks = [int(part) for part in line.split()[1:9]]
+            return ticks[3] + ticks[4], sum(ticks)
+    return None
 
 
 def _meminfo(field: str) -> int | None:

@@ -6,6 +6,7 @@ matplotlib is imported only here, and only when a picture is asked for.
 from __future__ import annotations
 
 import io
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from optgen_bench.records import Case, Measurement, Report
 from optgen_bench.report import duration
 from optgen_bench.storage import write_atomically
 
-# Okabe and Ito's colours, which the colour-blind tell apart; ours is the dark one.
+# Okabe and Ito's colours, which the colour-blind tell apart.
 OURS = ("#0072B2", "#56B4E9")
 PEERS = {
     "optax": "#E69F00",
@@ -63,8 +64,9 @@ def draw(report: Report) -> Any:
     body = (0.01, _FOOT / height, 0.98, 1 - (_HEAD + _FOOT) / height)
     figure.get_layout_engine().set(rect=body)
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=[r + 1 for r in rows])
+    colours = _colours(report)
     for axis, (title, cases) in zip(axes[:, 0], panels.items(), strict=True):
-        _panel(axis, title, cases)
+        _panel(axis, title, cases, colours)
     _head(figure, report, height)
     return figure
 
@@ -104,13 +106,14 @@ def _panels(report: Report) -> dict[str, list[Case]]:
     return panels
 
 
-def _panel(axis: Any, title: str, cases: list[Case]) -> None:
+def _panel(axis: Any, title: str, cases: list[Case], colours: dict[str, str]) -> None:
     unit, scale = _unit(cases)
     longest = max(m.time.upper for case in cases for m in case.measurements) * scale
     ticks, top = [], 0.0
     for case in cases:
         for index, measurement in enumerate(case.measurements):
-            _bar(axis, top + index, measurement, scale, longest)
+            colour = colours[measurement.name]
+            _bar(axis, top + index, measurement, scale, longest, colour)
         bottom = top + len(case.measurements) - 1
         ticks.append((top + bottom) / 2)
         if case.roof_seconds is not None:
@@ -127,10 +130,12 @@ def _panel(axis: Any, title: str, cases: list[Case]) -> None:
     axis.set_axisbelow(True)
 
 
-def _bar(axis: Any, y: float, measurement: Measurement, scale: float, longest: float) -> None:
+def _bar(
+    axis: Any, y: float, measurement: Measurement, scale: float, longest: float, colour: str
+) -> None:
     time = measurement.time
     errors = [[(time.median - time.lower) * scale], [(time.upper - time.median) * scale]]
-    axis.barh(y, time.median * scale, _BAR, color=_colour(measurement))
+    axis.barh(y, time.median * scale, _BAR, color=colour)
     axis.errorbar(time.median * scale, y, xerr=errors, color="0.2", lw=1, capsize=2)
     share = measurement.roof_share
     label = duration(time.median) + ("" if share is None else f" · {share:.0%} of roof")
@@ -139,10 +144,14 @@ def _bar(axis: Any, y: float, measurement: Measurement, scale: float, longest: f
     axis.text(x, y, label, va="center", fontsize=8, fontweight=weight)
 
 
-def _colour(measurement: Measurement) -> str:
-    if measurement.ours:
-        return OURS["xla" in measurement.name]
-    return PEERS.get(measurement.name, OTHER)
+def _colours(report: Report) -> dict[str, str]:
+    """Returns a colour for each contestant, in the order of the bars; ours in shades of blue."""
+    measured = {m.name: m for case in report.cases for m in case.measurements}
+    shades = itertools.cycle(OURS)
+    return {
+        name: next(shades) if measurement.ours else PEERS.get(name, OTHER)
+        for name, measurement in measured.items()
+    }
 
 
 def _unit(cases: list[Case]) -> tuple[str, float]:
@@ -154,8 +163,9 @@ def _legend(figure: Any, report: Report, corner: tuple[float, float]) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    colours = {m.name: _colour(m) for case in report.cases for m in case.measurements}
-    handles: list[Any] = [Patch(color=colour, label=name) for name, colour in colours.items()]
+    handles: list[Any] = [
+        Patch(color=colour, label=name) for name, colour in _colours(report).items()
+    ]
     if any(case.roof for case in report.cases):
         handles.append(Line2D([], [], color=ROOF, lw=2, label="memory bandwidth roof"))
     figure.legend(

@@ -34,6 +34,7 @@ class Machine:
     python: str
     platform: str  # JAX's backend: cpu, gpu or tpu
     device: str
+    busy: float | None  # share of the cores' time that other programs took at the beginning
     versions: dict[str, str]
     environment: dict[str, str]  # the variables that change speed, where they are set
 

@@ -73,7 +73,7 @@ def _run(
     targets: Sequence[str],
     seconds: float,
 ) -> records.Report:
-    found = []
+    found, host = [], machine.describe()
     with _progress() as notify:
         for work in works:
             for case in chosen:
@@ -81,7 +81,7 @@ def _run(
                 players, absent = contestants(case, against, targets)
                 found.append(run(case.name, work, players, absent, seconds, notify=notify))
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return records.Report(now, seconds, machine.describe(), found)
+    return records.Report(now, seconds, host, found)
 
 
 def _work(tree: str, dtype: str) -> Work:

@@ -16,6 +16,7 @@ NOTE = (
     "1.60× is 1.60 times as fast as the peer of the row · ≈ the interquartile ranges overlap · "
     "± half of that range"
 )
+BUSY = 0.1  # share of the cores' time beyond which figures are doubted
 WIDE = 140  # columns, where the output is no terminal and would be cut at 80
 
 
@@ -24,6 +25,13 @@ def show(report: Report, console: Any) -> None:
     with wide(console):
         title = f"{machine.title(report.machine)} · {report.date}"
         console.print(title, style="bold", markup=False, highlight=False)
+        if (report.machine.busy or 0) > BUSY:
+            console.print(
+                f"Other programs took {report.machine.busy:.0%} of the cores' time: the figures "
+                "say little. Run again when the machine is quiet.",
+                style="red",
+                highlight=False,
+            )
         for case in report.cases:
             console.print()
             console.print(heading(case), style="bold", markup=False, highlight=False)

@@ -46,7 +46,8 @@ def command(
 ) -> None:
     """Time a step of each RULE against optax and torch.
 
-    All are interleaved in one run, beside the memory bandwidth that is measured in it. Peers run with the same hyperparameters, so --set is for rules of your own.
+    All are interleaved in one run, beside the memory bandwidth that is measured in it. Peers have
+    the same hyperparameters, so --set is for rules of your own.
     """
     from optgen_bench import bench
 

@@ -93,15 +93,10 @@ def _train(tx: Optimizer, steps: int) -> list[Run]:
 
     _heading(4, "Does it train? A network on scikit-learn's handwritten digits")
     data = demo.digits()
-    runs: list[Run] = []
     click.echo(demo.describe(data, steps))
     click.echo("All optimizers have the same hyperparameters, start and batches.\n")
-    optimizers = _optimizers(tx)
     with output.progress("train") as progress:
-        for name, optimizer in optimizers.items():
-            progress(len(runs), len(optimizers), name)
-            runs.append(demo.train(name, optimizer, data, steps))
-    return runs
+        return demo.train(_optimizers(tx), data, steps, progress=progress)
 
 
 def _optimizers(tx: Optimizer) -> dict[str, Any]:
@@ -122,9 +117,10 @@ def _optimizers(tx: Optimizer) -> dict[str, Any]:
 def _table(runs: list[Run]) -> Table:
     from rich.table import Table
 
-    table = Table("optimizer")
-    for column in ("loss", "train accuracy", "test accuracy", "training step", "compiled in"):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = Table()
+    table.add_column("optimizer", no_wrap=True)
+    for column in ("loss", "training accuracy", "test accuracy", "step", "compiled in"):
+        table.add_column(column, justify="right")
     for place, run in enumerate(runs):
         table.add_row(
             run.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from typing import Any
 
 import click
@@ -47,4 +46,4 @@ def _signature(rule: Rule) -> str:
     def one(name: str, default: Any) -> str:
         return name if default is REQUIRED else f"{name}={default}"
 
-    return ", ".join(builtins.list(one(h.name, h.default) for h in rule.hyperparameters))
+    return ", ".join(one(h.name, h.default) for h in rule.hyperparameters)

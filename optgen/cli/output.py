@@ -29,8 +29,8 @@ def print_source(text: str, language: str) -> None:
         return
     from rich.syntax import Syntax
 
-    syntax = Syntax(text.rstrip(), language, theme="ansi_dark", background_color="default")
-    console().print(syntax)
+    syntax = Syntax("", language, theme="ansi_dark", background_color="default")
+    console().print(syntax.highlight(text.rstrip()), soft_wrap=True)
 
 
 def console() -> Console:

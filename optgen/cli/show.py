@@ -14,15 +14,11 @@ from optgen.errors import UsageError
 from optgen.ir.program import Program
 from optgen.optimizer import Optimizer
 
-LATER = {
-    "triton": "triton",
-    "ttir": "triton",
-    "ptx": "triton",
-    "pallas": "tpu",
-    "mosaic": "tpu",
-    "cpp": "cpu",
-}
-"""Forms of targets that this version does not have."""
+SOURCES = {"jnp": "xla", "cpp": "cpu", "triton": "triton", "pallas": "tpu"}
+"""The forms that are a target's source."""
+
+COMPILED = {"ttir": "triton", "ptx": "triton", "mosaic": "tpu"}
+"""What a compiler makes of a target's source, which no target in this version can show."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +73,8 @@ def _latex(request: Request) -> str:
     return "\n\n".join(map(latex, _programs(request)))
 
 
-def _jnp(request: Request) -> str:
-    return request.optimizer.source("xla", request.tree)
+def _source(form: str) -> Callable[[Request], str]:
+    return lambda request: request.optimizer.source(SOURCES[form], request.tree)
 
 
 def _stablehlo(request: Request) -> str:
@@ -93,7 +89,10 @@ FORMS: dict[str, tuple[Callable[[Request], str], str]] = {
     "math": (_math, "text"),
     "plan": (_plan, "text"),
     "latex": (_latex, "latex"),
-    "jnp": (_jnp, "python"),
+    "jnp": (_source("jnp"), "python"),
+    "triton": (_source("triton"), "python"),
+    "pallas": (_source("pallas"), "python"),
+    "cpp": (_source("cpp"), "cpp"),
     "stablehlo": (_stablehlo, "text"),
 }
 """What makes each form, and the language that it is in."""
@@ -104,7 +103,7 @@ FORMS: dict[str, tuple[Callable[[Request], str], str]] = {
 @click.option(
     "form",
     "--ir",
-    type=click.Choice([*FORMS, *LATER]),
+    type=click.Choice([*FORMS, *COMPILED]),
     default="math",
     show_default=True,
     help="The stage to show.",
@@ -136,11 +135,7 @@ def command(
 
     Its mathematics as a program or in LaTeX, the plan of its step, or what is emitted.
     """
-    if form in LATER:
-        raise UsageError(
-            f"--ir {form} belongs to the target {LATER[form]!r}, which is not in this version of "
-            f"optgen: there are {', '.join(FORMS)}"
-        )
+    _check_form(form)
     if form != "math" and (raw or print_after):
         raise UsageError(f"--raw and --print-after show programs: leave out --ir {form}")
     work = options.make_work(shapes, tree, dtype)
@@ -157,6 +152,17 @@ def command(
         )
     else:
         output.print_source(text, language)
+
+
+def _check_form(form: str) -> None:
+    from optgen.compile import TARGETS
+
+    known = [name for name in FORMS if SOURCES.get(name, "xla") in TARGETS]
+    if form not in known:
+        raise UsageError(
+            f"--ir {form} belongs to the target {(SOURCES | COMPILED)[form]!r}, and is not in this "
+            f"version of optgen: there are {', '.join(known)}"
+        )
 
 
 def _print_passes(request: Request) -> None:

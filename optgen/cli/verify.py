@@ -35,7 +35,9 @@ def command(
     """Compare RULE with itself at 50 digits.
 
     A target fails where its error exceeds that of jitted optax by more than half and one unit in
-    the last place; or, for a rule that optax lacks, where rounding cannot explain it. By default on awkward leaves (0-d, empty, odd tails, 3-d) in float32 and bfloat16. Stock rules
+    the last place; for a rule that optax lacks, where rounding cannot explain it.
+
+    By default on awkward leaves (0-d, empty, odd tails, 3-d) in float32 and bfloat16. Stock rules
     get hyperparameters that let nothing vanish, such as a weight decay of 0.1.
     """
     from optgen.verify import verify

@@ -26,13 +26,20 @@ _FUNCTIONS = {
     "sign": "optgen::sign",
     "round": "std::nearbyint",
 }
-_RESERVED = (
-    "leaf tile i row column begin end block stop width Real Param Grad int float double bool "
-    "char short long signed unsigned void auto const static struct class new delete this true "
-    "false for while do if else return switch case break default template typename namespace "
-    "using operator public private protected virtual inline extern volatile register goto union "
-    "enum sizeof throw try catch and or not xor std optgen"
-).split()
+_LOOPS = ("leaf", "tile", "i", "row", "column", "begin", "end", "block", "stop", "width", "Real")
+"""What the loops call their own values."""
+
+# fmt: off
+_WORDS = (
+    "int", "float", "double", "bool", "char", "short", "long", "signed", "unsigned", "void",
+    "auto", "const", "static", "struct", "class", "new", "delete", "this", "true", "false", "for",
+    "while", "do", "if", "else", "return", "switch", "case", "break", "default", "template",
+    "typename", "namespace", "using", "operator", "public", "private", "protected", "virtual",
+    "inline", "extern", "volatile", "register", "goto", "union", "enum", "sizeof", "throw", "try",
+    "catch", "and", "or", "not", "xor", "std", "optgen",
+)
+# fmt: on
+"""Words of C++ that are names in Python, and the namespaces."""
 
 LEVELS = ("scalar", "row", "column", "element")
 
@@ -86,7 +93,7 @@ class Cpp(Printer):
         self.computed: dict[Node, str] = {}  # reductions that are there already
         self._level = "element"
         arrays = [data(n.attr) for n in program.nodes() if n.op in ("load", "store", "emit")]
-        super().__init__(program, (*_RESERVED, *arrays, *reserved))
+        super().__init__(program, (*_LOOPS, *_WORDS, *arrays, *reserved))
         self._taken -= {n.attr for n in program.nodes() if n.op in ("load", "scalar")}
         self._crossing = {
             self.visible(arg)

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from optgen.emit.cpp import Cpp, cpp_type, data, mask
-from optgen.emit.printer import ATOM
+from optgen.emit.printer import ATOM, Text
+from optgen.errors import EmitError
 from optgen.ir.build import effect
 from optgen.ir.evaluate import Dtypes
-from optgen.errors import EmitError
 from optgen.ir.node import Node, walk
 from optgen.ir.program import Program
 from optgen.ir.types import LEAF, REAL, SCALAR, Axes
@@ -17,11 +17,6 @@ from optgen.schedule.graph import is_reduction
 from optgen.schedule.kernel import Kernel
 
 _CLAUSE = {"sum": "+", "max": "largest", "min": "smallest"}
-_IDENTITY = {
-    "sum": "Real(0)",
-    "max": "optgen::identity<Real>(optgen::Combine::max)",
-    "min": "optgen::identity<Real>(optgen::Combine::min)",
-}
 
 
 @dataclass(frozen=True)
@@ -50,48 +45,53 @@ class GroupKernels:
         return (*self.inputs, *self.in_place, *self.outputs)
 
 
-def kernel_source(group: GroupKernels, place: int, scalars: Mapping[str, int]) -> str:
-    """The function of one kernel, and the record that the launch code runs it by."""
+@dataclass(frozen=True)
+class KernelSource:
+    """A kernel as C++.
+
+    Attributes:
+      function: the function, and what the launch code is told of its reductions.
+      record: the expression that declares it as a kernel.
+    """
+
+    function: str
+    record: str
+
+
+def kernel_source(
+    group: GroupKernels, place: int, scalars: Mapping[str, int], name: str
+) -> KernelSource:
+    """Prints one kernel of a group.
+
+    Args:
+      group: the kernels of a program, and the arrays that a leaf brings.
+      place: which of them.
+      scalars: where each scalar stands.
+      name: what the function is called.
+    """
     kernel = group.kernels[place]
-    name = f"{group.name}_{place + 1}"
-    emitter = (_Settle if kernel.kind == "settle" else _Sweep)(group, kernel, scalars)
+    settles = kernel.kind == "settle"
+    emitter = (_Settle if settles else _Sweep)(group, kernel, scalars)
     lines = [
         f"// {_about(kernel)}",
         f"static void {name}(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {{",
         *_indented(emitter.lines()),
         "}",
     ]
+    arguments = [name]
     if emitter.reductions:
-        records = ", ".join(
-            f"{{{group.arrays.index(array)}, {axes}, optgen::Combine::{how}}}"
+        arguments.append(f"{name}_reductions")
+        lines += ["", f"static const optgen::Reduction {name}_reductions[] = {{"]
+        lines += [
+            f"    {{{group.arrays.index(array)}, {axes}, optgen::Combine::{how}}},  // {array}"
             for array, axes, how in emitter.reductions
-        )
-        lines += ["", f"static const optgen::Reduction {name}_reductions[] = {{{records}}};"]
-    return "\n".join(lines)
-
-
-def record(group: GroupKernels, place: int, scalars: Mapping[str, int]) -> str:
-    """The initialiser of a kernel's ``optgen::Kernel``."""
-    kernel = group.kernels[place]
-    name = f"{group.name}_{place + 1}"
-    emitter = (_Settle if kernel.kind == "settle" else _Sweep)(group, kernel, scalars)
-    emitter.lines()
-    real = cpp_type(REAL, group.dtypes)
-    combine = (
-        f"[](const optgen::Leaf& leaf) {{ leaf.combine<{real}>(); }}"
-        if emitter.reductions
-        else "nullptr"
-    )
+        ]
+        lines.append("};")
     flat = kernel.view is not None and kernel.view.kind == "flat"
-    table = f"{name}_reductions" if emitter.reductions else "nullptr"
-    return (
-        f"{{{name}, {combine}, {_bool(flat)}, {_bool(kernel.kind == 'settle')}, "
-        f"sizeof({real}), {len(emitter.reductions)}, {table}}}"
-    )
-
-
-def _bool(value: bool) -> str:
-    return "true" if value else "false"
+    declared = "settle" if settles else "flat" if flat else "matrix"
+    real = cpp_type(REAL, group.dtypes)
+    record = f"optgen::{declared}<{real}>({', '.join(arguments)})"
+    return KernelSource("\n".join(lines), record)
 
 
 def _about(kernel: Kernel) -> str:
@@ -140,6 +140,7 @@ class _Sweep(_Body):
 
     def lines(self) -> list[str]:
         self.reductions = []
+        self.columns: list[str] = []  # what is summed over rows
         body = self.kernel.body
         self.out = self.printer(body)
         stores: list[str] = []
@@ -175,50 +176,46 @@ class _Sweep(_Body):
         name = self.out.unique(f"{output.attr}_part")
         x = self.out.text(value.args[0])[0]
         axes, how = value.type.axes, value.op
-        columns = self.dimensions - 1
-        outer = set(range(columns))
-        per_column = axes != SCALAR and columns in axes
+        outer = set(range(self.dimensions - 1))
+        per_column = axes != SCALAR and self.dimensions - 1 in axes
         direct = bool(outer) and set(axes) == outer
         if not direct:
             place = len(self.reductions)
-            bits = mask(axes, self.dimensions)
-            self.reductions.append((output.attr, bits, how))
-            partials.append(f"Real* __restrict {name} = leaf.partial<Real>({place}, tile);")
+            self.reductions.append((output.attr, mask(axes, self.dimensions), how))
+            partials.append(f"double* {name} = leaf.partial({place}, tile);")
+        varies = f"leaf.layout.varies({mask(axes, self.dimensions)})"
         if per_column:
-            at = f"{name}[{name}_at + column]"
-            stores.append(f"{at} = {_joined(how, at, x)};")
-            varies = f"leaf.layout.varies({mask(axes, self.dimensions)})"
-            self.out.levels["row"].append(
-                f"const int64_t {name}_at = {varies} ? (row - begin) * width : 0;"
+            rows = self.out.unique(f"{output.attr}_rows")
+            columns = self.out.unique(f"{output.attr}_columns")
+            self.columns.append(
+                f"optgen::Columns<Real> {rows}(optgen::Combine::{how}, width);",
             )
-            partials.append(
-                f"std::fill_n({name}, leaf.partial_size({len(self.reductions) - 1}), "
-                f"{_IDENTITY[how]});"
-            )
+            self.columns.append(f"Real* __restrict {columns} = {rows}.values.data();")
+            stores.append(_joined(how, f"{columns}[column]", x))
+            after_row += [
+                f"const bool {rows}_full = (row - begin) % optgen::kRows == optgen::kRows - 1;",
+                f"if ({rows}_full || row + 1 == end || {varies}) {{",
+                f"  {rows}.flush({name} + ({varies} ? (row - begin) * width : 0));",
+                "}",
+            ]
             return
-        lane = self.out.unique(f"{output.attr}_lane")
-        clauses.append((lane, how))
-        stores.append(f"{lane} = {_joined(how, lane, x)};")
+        total = self.out.unique(f"{output.attr}_total")
+        clauses.append((total, how))
+        stores.append(_joined(how, total, f"double({x})"))
         if direct:
-            after_row.append(f"{data(output.attr)}[row] = static_cast<Real>({lane}_total);")
+            after_row.append(f"{data(output.attr)}[row] = static_cast<Real>({total});")
         elif not outer:
-            after.append(f"{name}[0] = static_cast<Real>({lane}_total);")
+            after.append(f"{name}[0] = {total};")
         else:
-            varies = f"leaf.layout.varies({mask(axes, self.dimensions)})"
-            at = f"{name}[{varies} ? row - begin : 0]"
-            partials.append(
-                f"std::fill_n({name}, leaf.partial_size({len(self.reductions) - 1}), "
-                f"{_IDENTITY[how]});"
-            )
-            joined = _joined(how, at, f"static_cast<Real>({lane}_total)")
-            after_row.append(f"{at} = {joined};")
+            at = f"{name}[{f'{varies} ? row - begin : 0' if axes else '0'}]"
+            after_row.append(_joined(how, at, f"{total}"))
 
     def _flat(
         self, element: list[str], after_row: list[str], clauses: list[tuple[str, str]]
     ) -> list[str]:
         lines = ["const auto [begin, end] = leaf.elements(tile);"]
         loop = ["for (int64_t i = {0}; i < {1}; ++i) {{", *_indented(element), "}"]
-        return [*lines, *self._blocked(loop, clauses, "begin", "end"), *after_row]
+        return [*lines, *self._loop(loop, clauses, "begin", "end"), *after_row]
 
     def _matrix(
         self, element: list[str], after_row: list[str], clauses: list[tuple[str, str]]
@@ -228,6 +225,7 @@ class _Sweep(_Body):
             "const int64_t width = leaf.layout.columns();",
         ]
         lines += [f"std::vector<Real> {name}(width);" for name in self.out.buffers]
+        lines += self.columns
         row = [*self.out.levels["row"]]
         if self.out.levels["column"]:
             row += [
@@ -237,15 +235,17 @@ class _Sweep(_Body):
                 "  }",
                 "}",
             ]
-        index = ["const int64_t i = row * width + column;"] if any(
-            "[i]" in line for line in element
-        ) else []
+        index = (
+            ["const int64_t i = row * width + column;"]
+            if any("[i]" in line for line in element)
+            else []
+        )
         loop = [
             "for (int64_t column = {0}; column < {1}; ++column) {{",
             *_indented([*index, *element]),
             "}",
         ]
-        row += [*self._blocked(loop, clauses, "0", "width"), *after_row]
+        row += [*self._loop(loop, clauses, "0", "width"), *after_row]
         lines += ["for (int64_t row = begin; row < end; ++row) {", *_indented(row), "}"]
         return lines
 
@@ -256,41 +256,27 @@ class _Sweep(_Body):
                 axes |= set(n.type.axes)
         return mask(tuple(sorted(axes)), self.dimensions)
 
-    def _blocked(
+    def _loop(
         self, loop: list[str], clauses: list[tuple[str, str]], first: str, last: str
     ) -> list[str]:
-        """The loop, in blocks whose sums are added in double where it sums anything."""
+        """The loop; what it sums is summed in lanes of double."""
         head, *rest = loop
+        head = head.format(first, last)
         if not clauses:
-            return ["OPTGEN_SIMD", head.format(first, last), *rest]
-        clause = " ".join(f"reduction({_CLAUSE[how]} : {lane})" for lane, how in clauses)
-        lines = [
-            f"double {lane}_total = optgen::identity<double>(optgen::Combine::{how});"
-            for lane, how in clauses
+            return ["OPTGEN_SIMD", head, *rest]
+        clause = " ".join(f"reduction({_CLAUSE[how]} : {total})" for total, how in clauses)
+        totals = [
+            f"double {total} = optgen::identity<double>(optgen::Combine::{how});"
+            for total, how in clauses
         ]
-        inner = [
-            "const int64_t stop = std::min(block + optgen::kBlock, int64_t(" + last + "));",
-            *(f"Real {lane} = {_IDENTITY[how]};" for lane, how in clauses),
-            f"OPTGEN_SIMD_REDUCING({clause})",
-            head.format("block", "stop"),
-            *rest,
-            *(
-                f"{lane}_total = {_joined(how, f'{lane}_total', f'double({lane})')};"
-                for lane, how in clauses
-            ),
-        ]
-        lines += [
-            f"for (int64_t block = {first}; block < {last}; block += optgen::kBlock) {{",
-            *_indented(inner),
-            "}",
-        ]
-        return lines
+        return [*totals, f"OPTGEN_SIMD_REDUCING({clause})", head, *rest]
 
 
 def _joined(how: str, a: str, b: str) -> str:
+    """The statement that joins another part to a reduction."""
     if how == "sum":
-        return f"{a} + {b}"
-    return f"optgen::{'maximum' if how == 'max' else 'minimum'}({a}, {b})"
+        return f"{a} += {b};"
+    return f"{a} = optgen::{'maximum' if how == 'max' else 'minimum'}({a}, {b});"
 
 
 class _Settle(_Body):
@@ -339,7 +325,9 @@ class _Settle(_Body):
     def _value(self, value: Node) -> tuple[list[str], str]:
         """The statements of a value inside its loops, and its expression."""
         body = self.kernel.body
-        printer = _SettlePrinter(self, Program("value", (effect("emit", "value", value),), body.rank, body.names))
+        printer = _SettlePrinter(
+            self, Program("value", (effect("emit", "value", value),), body.rank, body.names)
+        )
         text = printer.text(value)[0]
         return printer.made, text
 
@@ -354,14 +342,19 @@ class _Settle(_Body):
         statements, text = self._value(n.args[0])
         kept = self._along(n.type.axes)
         reduced = tuple(d for d in self._along(n.args[0].type.axes) if d not in kept)
-        combine = f"total = {_joined(n.op, 'total', f'double({text})')};"
+        combine = _joined(n.op, "total", f"double({text})")
         summed = [
             f"double total = optgen::identity<double>(optgen::Combine::{n.op});",
             *self._loops(reduced, [*statements, combine]),
         ]
         if not kept:
             self.names[n] = name
-            return [f"Real {name};", "{", *_indented([*summed, f"{name} = static_cast<Real>(total);"]), "}"]
+            return [
+                f"Real {name};",
+                "{",
+                *_indented([*summed, f"{name} = static_cast<Real>(total);"]),
+                "}",
+            ]
         index = self._index(n.type.axes)
         self.names[n] = f"{name}[{index}]"
         return [
@@ -400,5 +393,3 @@ class _SettlePrinter(Cpp):
         name = self.unique(name)
         self.made.append(f"const auto {name} = {text[0]};")
         return name, ATOM
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from optgen.emit.cpu import GroupKernels, kernel_source, record
+from optgen.emit.cpu import GroupKernels, kernel_source
 from optgen.emit.lowered import Lowered
 from optgen.emit.python import Doc, document, literal, render
 from optgen.emit.templates import template
@@ -36,7 +36,7 @@ def emit(lowered: Lowered, dtypes: Sequence[Dtypes]) -> dict[str, str]:
       lowered: the programs of a tree.
       dtypes: for which dtypes of parameters and gradients to emit kernels.
     """
-    functions: list[str] = []
+    library = _Library()
     entries: list[str] = []
     phases: dict[Mode, list[str | Doc]] = {}
     for mode in MODES:
@@ -44,13 +44,9 @@ def emit(lowered: Lowered, dtypes: Sequence[Dtypes]) -> dict[str, str]:
         for phase, groups in enumerate(_phases(lowered, dtypes, mode)):
             scalars = _scalars(groups)
             places = {name: place for place, name in enumerate(scalars)}
-            for group in groups:
-                functions += [
-                    kernel_source(group.kernels, k, places)
-                    for k in range(len(group.kernels.kernels))
-                ]
             symbol = f"optgen_{mode}_{phase + 1}"
-            entries.append(_entry(symbol, groups, places))
+            records = [library.kernels(group.kernels, places) for group in groups]
+            entries.append(_entry(symbol, groups, records))
             items = [_table(group) for group in groups]
             phases[mode].append(
                 Doc(
@@ -66,11 +62,17 @@ def emit(lowered: Lowered, dtypes: Sequence[Dtypes]) -> dict[str, str]:
     source = template("cpu.cc.jinja").render(
         title=title(lowered),
         paragraphs=header(lowered),
-        functions=functions,
+        functions=library.functions,
         entries=entries,
     )
     tables = [Doc(f"{mode}=(", phases[mode], _close(phases[mode])) for mode in MODES]
-    native = render(Doc("NATIVE = Native(", [f"name={literal(lowered.name)}", 'source=Path(__file__).with_suffix(".cc")', *tables], ")"))
+    native = render(
+        Doc(
+            "NATIVE = Native(",
+            [f"name={literal(lowered.name)}", 'source=Path(__file__).with_suffix(".cc")', *tables],
+            ")",
+        )
+    )
     return {
         "cc": source,
         "py": template("cpu.py.jinja").render(name=lowered.name, native=native),
@@ -136,25 +138,44 @@ def _scalars(groups: Iterable[_Group]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _entry(symbol: str, groups: Sequence[_Group], scalars: dict[str, int]) -> str:
-    lines = [f'OPTGEN_EXPORT const char* {symbol}(const optgen_call* call) {{']
-    records = []
-    for g, group in enumerate(groups):
-        kernels = group.kernels
-        lines.append(f"  static const optgen::Kernel kernels_{g}[] = {{")
-        lines += [f"      {record(kernels, k, scalars)}," for k in range(len(kernels.kernels))]
-        lines.append("  };")
+class _Library:
+    """The functions of a file: what prints alike, for a step and an update say, stands once."""
+
+    def __init__(self) -> None:
+        self.functions: list[str] = []
+        self._known: dict[str, str] = {}
+
+    def kernels(self, group: GroupKernels, scalars: dict[str, int]) -> list[str]:
+        """Adds the kernels of a group; returns the expressions that declare them."""
+        records = []
+        for place in range(len(group.kernels)):
+            anonymous = kernel_source(group, place, scalars, "kernel").function
+            name = self._known.setdefault(anonymous, f"{group.name}_{place + 1}")
+            source = kernel_source(group, place, scalars, name)
+            if source.function not in self.functions:
+                self.functions.append(source.function)
+            records.append(source.record)
+        return records
+
+
+def _entry(symbol: str, groups: Sequence[_Group], records: Sequence[list[str]]) -> str:
+    lines = [f"OPTGEN_EXPORT const char* {symbol}(const optgen_call* call) {{"]
+    rows = []
+    for g, (group, kernels) in enumerate(zip(groups, records, strict=True)):
+        lines += [
+            f"  static const optgen::Kernel kernels_{g}[] = {{",
+            *(f"      {kernel}," for kernel in kernels),
+            "  };",
+        ]
         counts = (
-            len(kernels.kernels),
-            len(kernels.inputs),
-            len(kernels.in_place),
-            len(kernels.in_place) + len(kernels.outputs),
+            len(kernels),
+            len(group.kernels.inputs),
+            len(group.kernels.in_place),
+            len(group.kernels.in_place) + len(group.kernels.outputs),
         )
-        records.append(f"{{kernels_{g}, {', '.join(map(str, counts))}}}")
-    lines.append("  static const optgen::Group groups[] = {")
-    lines += [f"      {text}," for text in records]
-    lines += ["  };", "  return optgen::run_phase(call, groups);", "}"]
-    return "\n".join(lines)
+        rows.append(f"      {{kernels_{g}, {', '.join(map(str, counts))}}},")
+    lines += ["  static const optgen::Group groups[] = {", *rows, "  };"]
+    return "\n".join([*lines, "  return optgen::run_phase(call, groups);", "}"])
 
 
 def _table(group: _Group) -> Doc:

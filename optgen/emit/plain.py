@@ -79,7 +79,9 @@ class _Printer:
             return self._operator(n)
         if n.op == "neg":
             text, bound = self(n.args[0])  # -(a*b) is (-a)*b, to the last bit
-            return (f"-{text}" if bound >= _PRODUCT else f"-({text})"), max(_PRODUCT, min(bound, _NEGATIVE))
+            return (f"-{text}" if bound >= _PRODUCT else f"-({text})"), max(
+                _PRODUCT, min(bound, _NEGATIVE)
+            )
         if n.op == "not":
             return "~" + self.at(n.args[0], _ATOM), _NEGATIVE
         if n.op == "pow":

@@ -153,7 +153,7 @@ class _Hoist:
             crossing = self._as_scalar(self._known(cast(n, REAL), n))
             return node("ne", BOOL_SCALAR, (crossing, const(0.0)))
         if n not in self.scalar_name:
-            self.scalar_name[n] = n.attr if n.op == "hyper" else self._unique(self._describe(n))
+            self.scalar_name[n] = self._name(n)
         return node("scalar", REAL_SCALAR, attr=self.scalar_name[n])
 
     def _known(self, new: Node, like: Node) -> Node:
@@ -189,12 +189,18 @@ class _Hoist:
             self.scalar_views[n] = view
         return self.scalar_views[n]
 
+    def _name(self, n: Node) -> str:
+        """What a scalar is called; hyperparameters and totals have their names already."""
+        if n.op == "hyper":
+            return str(n.attr)
+        if n.op in _KIND_OF_TOTAL:
+            return self.total_name[n.attr]
+        return self._unique(self._describe(n))
+
     def _describe(self, n: Node) -> str:
         """A readable name for a scalar: the author's, or one that says what it is."""
         if n in self.authors:
             return self.authors[n]
-        if n.op in _KIND_OF_TOTAL:
-            return self.total_name[n.attr]
         if n.op == "neg" and n.args[0].op == "hyper":
             return f"minus_{n.args[0].attr}"
         if n.op == "sub" and n.args[0] is const(1.0):

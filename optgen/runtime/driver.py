@@ -18,7 +18,7 @@ from optgen.errors import HyperparameterError
 from optgen.runtime.leaf import LeafSpec
 from optgen.runtime.leaves import Environment, Execution, Leaf, Mode, Portable, contributions
 from optgen.runtime.native import NativeLeaves
-from optgen.runtime.unit import Function, Scalars, Slot, Unit, arguments, traced_once
+from optgen.runtime.unit import Function, Scalars, Slot, Unit, arguments
 
 
 def scalar_dtype() -> Any:
@@ -123,6 +123,7 @@ def _step_function(unit: Unit, assignment: tuple[int, ...], mode: Mode) -> Calla
 
     def native(*trees: Any) -> Any:
         leaves = [Leaf(v, *of_leaf) for v, *of_leaf in zip(variants, *trees[:3], strict=True)]
+        assert unit.native is not None
         return _run_leaves(unit, NativeLeaves(unit.native, assignment, leaves, mode), trees[3])
 
     leaf_programs = _with_kernels(native, portable) if unit.native else portable
@@ -162,9 +163,7 @@ def _run_leaves(
     return [r[0] for r in results], [r[1] for r in results], tree
 
 
-def _with_kernels(
-    native: Callable[..., Any], portable: Callable[..., Any]
-) -> Callable[..., Any]:
+def _with_kernels(native: Callable[..., Any], portable: Callable[..., Any]) -> Callable[..., Any]:
     """Kernels where a computation is lowered for the CPU; derivatives are those of ``jnp``."""
 
     @jax.custom_jvp

@@ -86,7 +86,9 @@ class NativeLeaves:
             return
         given = _scalars([scalars[name] for name in spec.scalars])
         plan = [len(taking), given.dtype.itemsize, len(spec.scalars)]
-        arguments, results, aliases = [given], [], {}
+        arguments: list[Any] = [given]
+        results: list[jax.ShapeDtypeStruct] = []
+        aliases: dict[int, int] = {}
         for i, group in taking:
             shape = tuple(self.leaves[i].g.shape)
             plan.append(spec.groups.index(group))

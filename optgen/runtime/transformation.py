@@ -174,7 +174,7 @@ class Face:
             )
         remedy = "The state is of other parameters: make a new one with init(params)."
         if like == "grads":
-            remedy = "Where a gradient is None, pass the parameters too: update(grads, state, params)."
+            remedy = "Where a gradient is None, pass the parameters: update(grads, state, params)."
         columns = {
             name: trees.match(getattr(state, name), structure, f"state.{name}", like, remedy)
             for name in unit.slots

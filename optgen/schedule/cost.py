@@ -73,6 +73,17 @@ def least_bytes(launches: Iterable[Launch]) -> int:
     return least
 
 
+def scratch_bytes(launches: Iterable[Launch]) -> int:
+    """The memory that temporaries, statistics and contributions take during the step."""
+    sizes: dict[tuple[int, str], int] = {}
+    for launch in launches:
+        for x in launch.kernel.operands:
+            if x.purpose != "leaf":
+                for leaf, layout in zip(launch.leaves, launch.layouts, strict=True):
+                    sizes[leaf, x.name] = operand_bytes(x, layout, launch.dtypes)
+    return sum(sizes.values())
+
+
 def count_launches(launches: Iterable[Launch]) -> int:
     """How many launches there are; what is left to xla is at least one for each leaf."""
     return sum(len(x.leaves) if x.kernel.kind == "xla" else 1 for x in launches)

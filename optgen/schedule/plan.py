@@ -16,6 +16,7 @@ from optgen.schedule.cost import (
     bytes_moved,
     count_launches,
     floor_seconds,
+    scratch_bytes,
     traffic,
 )
 from optgen.schedule.kernel import Launch, kernel_of
@@ -60,6 +61,16 @@ class Plan:
         return self.bytes / self.parameters if self.parameters else 0.0
 
     @property
+    def scratch_bytes(self) -> int:
+        """The memory that what the planner adds to the leaves takes, until the step ends."""
+        return scratch_bytes(self.launches)
+
+    @property
+    def phases(self) -> int:
+        """How many phases there are; after each but the last scalars are computed."""
+        return max((len(program.phases) for program in self.programs), default=1)
+
+    @property
     def launch_count(self) -> int:
         """How many launches there are; what is left to xla is at least one for each leaf."""
         return count_launches(self.launches)
@@ -84,6 +95,7 @@ class Plan:
             "launches": [launch_dict(launch) for launch in self.launches],
             "bytes": self.bytes,
             "bytes_per_parameter": self.bytes_per_parameter,
+            "scratch_bytes": self.scratch_bytes,
         }
 
 

@@ -1,8 +1,9 @@
 """Arithmetic at 50 digits, element by element over NumPy object arrays of mpmath numbers.
 
 Infinities and NaN follow IEEE 754; a division by 0 gives an infinity, an invalid operation NaN.
-mpmath has no negative zero, and nothing overflows. The functions in ``EXACT`` are what the
-equations of a rule are evaluated with; call them under ``mpmath.workdps(DIGITS)``.
+mpmath has no negative zero, and nothing overflows that has a chance to come back. The functions
+in ``EXACT`` are what the equations of a rule are evaluated with; call them under
+``mpmath.workdps(DIGITS)``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from mpmath import mpf
 Array: TypeAlias = np.ndarray[Any, Any]
 
 DIGITS = 50
+_LARGEST_EXPONENT = 10**4  # no format's is as large
 INF, NAN, ZERO, ONE = mpf("inf"), mpf("nan"), mpf(0), mpf(1)
 
 
@@ -102,7 +104,18 @@ def _reciprocal(x: mpf) -> mpf:
 
 def _power(x: mpf, y: mpf) -> mpf:
     special = not x or not (mpmath.isfinite(x) and mpmath.isfinite(y))
+    # Far beyond every format: mpmath would compute as many bits as the exponent is large.
+    special = special or abs(float(y) * mpmath.mag(x)) > _LARGEST_EXPONENT
     return _as_numpy(np.power, x, y) if special else x**y
+
+
+def _exp(x: mpf) -> mpf:
+    return mpmath.exp(x) if abs(x) < _LARGEST_EXPONENT else _as_numpy(np.exp, x)
+
+
+def _periodic(function: Callable[[mpf], mpf]) -> Callable[[mpf], mpf]:
+    """Sine and cosine, NaN for numbers as large as no format has them."""
+    return lambda x: function(x) if mpmath.mag(x) < _LARGEST_EXPONENT else NAN
 
 
 def _angle(y: mpf, x: mpf) -> mpf:
@@ -191,13 +204,13 @@ EXACT: Mapping[str, Callable[..., Any]] = {
     "power": _each(_power, 2),
     "Abs": abs,
     "sign": _each(_sign),
-    "exp": _each(mpmath.exp),
+    "exp": _each(_exp),
     "log": _each(mpmath.log),
     "log1p": _each(mpmath.log1p),
-    "expm1": _each(mpmath.expm1),
-    "tanh": _each(mpmath.tanh),
-    "sin": _each(mpmath.sin),
-    "cos": _each(mpmath.cos),
+    "expm1": _each(lambda x: mpmath.expm1(x) if abs(x) < 1 else _exp(x) - 1),
+    "tanh": _each(lambda x: mpmath.tanh(x) if abs(x) < 1000 else _sign(x)),
+    "sin": _each(_periodic(mpmath.sin)),
+    "cos": _each(_periodic(mpmath.cos)),
     "atan2": _each(_angle, 2),
     "floor": _each(mpmath.floor),
     "RoundHalfEven": _each(mpmath.nint),

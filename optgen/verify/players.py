@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from optgen.ir.program import Program
+from optgen.verify.exact import format_of
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Tree: TypeAlias = Mapping[str, Any]
@@ -139,6 +140,12 @@ class Ours(Player):
 class Reference(Player):
     """A transformation of optax: its updates, and the parameters by ``optax.apply_updates``.
 
+    A slot that optax keeps in a narrower dtype than the rule counts as one of the rule's dtype,
+    so that the errors of both are in the same units.
+
+    Attributes:
+      coarsest: the largest unit roundoff of all the arrays in its state and of the parameters.
+
     Raises:
       LookupError: if its state has no place that corresponds to some slot of the rule.
     """
@@ -148,9 +155,14 @@ class Reference(Player):
 
         super().__init__(params, transformation.init(params), like.slots)
         self._like = {
-            name: {i: x.shape for i, x in arrays.items()}
+            name: {i: jax.typeof(x) for i, x in arrays.items()}
             for name, arrays in like.slot_arrays().items()
         }
+        self.coarsest = max(
+            format_of(x.dtype).unit_roundoff
+            for x in jax.tree.leaves((self.params, self.state))
+            if jax.numpy.issubdtype(x.dtype, jax.numpy.floating)
+        )
 
         def both(grads: Any, state: Any, params: Any) -> Any:
             updates, state = transformation.update(grads, state, params)
@@ -167,30 +179,33 @@ class Reference(Player):
     def slot_arrays(self) -> dict[str, dict[int, Any]]:
         """What corresponds in optax's state."""
         fields = list(_fields(self.state))
-        return {name: self._find(name, shapes, fields) for name, shapes in self._like.items()}
+        return {name: self._find(name, like, fields) for name, like in self._like.items()}
 
     def _find(
-        self, name: str, shapes: Mapping[int, tuple[int, ...]], fields: list[tuple[str, Any]]
+        self, name: str, like: Mapping[int, Any], fields: list[tuple[str, Any]]
     ) -> dict[int, Any]:
         """The arrays of a slot: of the field of its name, or of which its name is the longer."""
         for field, value in sorted(fields, key=lambda f: -len(f[0])):
             if name == field or name.endswith(f"_{field}"):
-                arrays = self._arrays(value, shapes, name in self.slots.tree)
+                arrays = self._arrays(value, like, name in self.slots.tree)
                 if arrays is not None:
                     return arrays
         raise LookupError(f"nothing in optax's state corresponds to the slot {name!r}")
 
     def _arrays(
-        self, value: Any, shapes: Mapping[int, tuple[int, ...]], is_scalar: bool
+        self, value: Any, like: Mapping[int, Any], is_scalar: bool
     ) -> dict[int, Any] | None:
+        """The field's array for each leaf that has the slot; None if one does not fit."""
         try:
             column = [value] if is_scalar else self.structure.flatten_up_to(value)
-            sizes = {i: np.prod(shape) for i, shape in shapes.items()}
-            if any(np.size(column[i]) != size for i, size in sizes.items()):
-                return None
-            return {i: column[i].reshape(shape) for i, shape in shapes.items()}
-        except (ValueError, AttributeError):
+        except ValueError:
             return None
+        if any(getattr(column[i], "size", -1) != x.size for i, x in like.items()):
+            return None
+        return {
+            i: column[i].reshape(x.shape).astype(jax.numpy.promote_types(column[i].dtype, x.dtype))
+            for i, x in like.items()
+        }
 
 
 def _fields(state: Any) -> Iterator[tuple[str, Any]]:

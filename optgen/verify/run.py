@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from optgen.verify.exact import dtype_of, format_of
 from optgen.verify.measure import Errors, errors
 from optgen.verify.oracle import Oracle, StepResult, Value
 from optgen.verify.players import Ours, Player, Reference, Slots, Taken
@@ -165,7 +166,8 @@ class _GroupRun:
         self._compare_starts(ours, theirs)
         seen = self.play("optax", theirs)
         if self.group.dtype in ("float32", "float64"):
-            self._compare_mathematics(seen)
+            own = format_of(dtype_of(self.group.dtype)).unit_roundoff
+            self._compare_mathematics(seen, _DISAGREES * theirs.coarsest / own)
         return {name: max(s.errors.worst() for s in found) for name, found in seen.items()}
 
     def _compare_starts(self, ours: Ours, theirs: Reference) -> None:
@@ -178,12 +180,12 @@ class _GroupRun:
                         "as it does in optax: compare the init of the slot with the reference's"
                     )
 
-    def _compare_mathematics(self, seen: Mapping[str, Sequence[_Seen]]) -> None:
-        """Notes outputs of the reference that no rounding of the rule explains."""
+    def _compare_mathematics(self, seen: Mapping[str, Sequence[_Seen]], factor: float) -> None:
+        """Notes outputs of the reference that this much times the rounding does not explain."""
         for name, found in seen.items():
             worst = max(found, key=lambda s: _order(s.errors))
             error, possible = worst.errors.judged()
-            if not error <= _DISAGREES * possible:
+            if not error <= factor * possible:
                 self.problems.append(
                     f"{self.group.name}: the rule and optax disagree: {name} of leaf "
                     f"{worst.leaf!r} at step {worst.step} is off by {error:.3g} units in the last "

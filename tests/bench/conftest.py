@@ -123,7 +123,7 @@ def make_report():
             failures=[],
         )
         host = records.Machine(
-            "A CPU", 8, 8, 2**33, "Linux 6", "3.11.9", "cpu", "cpu", {"jax": "1.0"}, {}
+            "A CPU", 8, 8, 2**33, "Linux 6", "3.11.9", "cpu", "cpu", 0.0, {"jax": "1.0"}, {}
         )
         date = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.UTC).isoformat()
         return records.Report(date, 10.0, host, [case])

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import subprocess
 import sys
@@ -74,6 +75,13 @@ def test_failures_are_shown(make_report, shown):
     found = make_report()
     found.cases[0].failures.append("optgen differs from optax after one step")
     assert "FAILED: optgen differs from optax after one step" in shown(found)
+
+
+@pytest.mark.parametrize(("busy", "warned"), [(None, False), (0.05, False), (0.6, True)])
+def test_a_busy_machine_is_said_to_be(make_report, shown, busy, warned):
+    found = make_report()
+    quiet = dataclasses.replace(found, machine=dataclasses.replace(found.machine, busy=busy))
+    assert ("Other programs took 60% of the cores' time" in shown(quiet)) is warned
 
 
 def test_markdown_is_one_table_with_losses_in_bold(make_report):

@@ -95,7 +95,7 @@ def cost_report(optgen=0.2, optax=0.4, importing=0.1, sympy=False):
         name: costs.Lowering(9.0, 0.0, 0.1 * s, 0.4 * s, 0.5 * s, spread([s, s]))
         for name, s in (("optgen", optgen), ("optax", optax))
     }
-    host = records.Machine("A CPU", 8, 8, None, "Linux", "3.11", "cpu", "cpu", {}, {})
+    host = records.Machine("A CPU", 8, 8, None, "Linux", "3.11", "cpu", "cpu", None, {}, {})
     return costs.CostReport(host, "adamw", "gpt2-small", lowering, spread([importing]), sympy)
 
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from optgen.cli.show import SOURCES
+from optgen.compile import TARGETS
 from optgen.ir.text import parse
 
 
@@ -40,6 +42,13 @@ def test_the_other_forms(optgen, form, words):
     result = optgen("show", "adamw", "--ir", form, "--machine", "h200", "--shape", "8x8")
     assert result.exit_code == 0
     assert not [word for word in words if word not in result.stdout]
+
+
+@pytest.mark.parametrize(("form", "target"), SOURCES.items())
+def test_the_source_of_every_target_of_this_version_is_shown(optgen, form, target):
+    result = optgen("show", "lion", "--ir", form, "--shape", "8x8")
+    assert result.exit_code == (0 if target in TARGETS else 2)
+    assert ("scale_by_lion" in result.stdout) == (target in TARGETS)
 
 
 def test_what_is_not_a_terminal_gets_plain_text(optgen):

@@ -20,14 +20,14 @@ def optimizer(name, library=optgen, **target):
 
 
 def fused(tx):
-    def step(grads, state, params):
+    def step(params, state, grads):
         return tx.step(grads, state, params)
 
     return step
 
 
 def by_protocol(tx):
-    def step(grads, state, params):
+    def step(params, state, grads):
         updates, state = tx.update(grads, state, params)
         return optax.apply_updates(params, updates), state
 
@@ -35,10 +35,10 @@ def by_protocol(tx):
 
 
 def donating(way, tx):
-    """The compiled step, and arguments that it may destroy."""
+    """The compiled step, and arguments of which it may destroy the first two."""
     params = jax.tree.map(jnp.array, parameters())
-    arguments = jax.grad(loss)(params), jax.tree.map(jnp.array, tx.init(params)), params
-    return jax.jit(way(tx), donate_argnums=(1, 2)).lower(*arguments).compile(), arguments
+    arguments = params, jax.tree.map(jnp.array, tx.init(params)), jax.grad(loss)(params)
+    return jax.jit(way(tx), donate_argnums=(0, 1)).lower(*arguments).compile(), arguments
 
 
 def copies(compiled):
@@ -48,22 +48,23 @@ def copies(compiled):
 @pytest.mark.parametrize("way", [fused, by_protocol])
 @pytest.mark.parametrize("name", STATELY)
 def test_donated_buffers_are_updated_in_place(name, way):
-    compiled, (grads, state, params) = donating(way, optimizer(name))
+    compiled, (params, state, grads) = donating(way, optimizer(name))
     donated = jax.tree.leaves((params, state))
     before = [leaf.unsafe_buffer_pointer() for leaf in donated]
     assert compiled.memory_analysis().alias_size_in_bytes == sum(x.nbytes for x in donated)
 
-    after = jax.tree.leaves(compiled(grads, state, params))
+    after = jax.tree.leaves(compiled(params, state, grads))
     assert all(leaf.is_deleted() for leaf in donated)
     assert [leaf.unsafe_buffer_pointer() for leaf in after] == before
 
 
 @pytest.mark.parametrize("name", STATELY)
-def test_xla_copies_no_more_than_for_optax(name):
-    # On CPUs XLA copies some of what it updates in place, of optax's steps as of ours.
-    ours, theirs = optimizer(name, target="xla"), optimizer(name, optax)
-    compiled, _ = donating(fused, ours)
-    assert copies(compiled) <= copies(donating(by_protocol, theirs)[0])
+def test_xla_copies_no_buffer_that_it_updates_in_place(name):
+    # Lion reads its momentum twice, and XLA copies it: once for each leaf, in optax's step too.
+    allowed = len(jax.tree.leaves(parameters())) if name == "lion" else 0
+    compiled, _ = donating(fused, optimizer(name, target="xla"))
+    assert copies(compiled) <= allowed
+    assert copies(compiled) <= copies(donating(by_protocol, optimizer(name, optax))[0])
 
 
 @pytest.mark.parametrize("name", STATELY)
@@ -85,7 +86,7 @@ def test_eager_jitted_and_scanned_steps_agree(name):
     assert_close(scanned, eager, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", STATELY)
+@pytest.mark.parametrize("name", ["lamb", "adafactor"])
 def test_a_batch_of_models_under_vmap(name):
     tx, params = optimizer(name), parameters()
     batch = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf, -leaf]), params)
@@ -113,15 +114,18 @@ def test_vmap_over_a_hyperparameter():
     np.testing.assert_array_equal(jax.vmap(after)(rates), 1 - rates[:, None] * jnp.ones(3))
 
 
-@pytest.mark.parametrize("name", ["sgd", "adamw", "lars", "adafactor"])
-def test_the_gradient_through_updates_is_that_of_optax(name):
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [("adamw", by_protocol), ("adamw", fused), ("lars", fused), ("adafactor", fused)],
+)
+def test_the_gradient_through_updates_is_that_of_optax(name, ours):
     def objective(library, way, learning_rate, params):
         settings = {"eps_root": 1e-8} if name == "adamw" else {}
         tx = getattr(library, name)(learning_rate, **settings)
 
         def body(carry, x):
             params, state = carry
-            return way(tx)(jax.grad(loss)(params, x), state, params)[:2], None
+            return way(tx)(params, state, jax.grad(loss)(params, x)), None
 
         (params, _), _ = jax.lax.scan(body, (params, tx.init(params)), jnp.arange(1.0, 4.0))
         return loss(params)
@@ -132,8 +136,7 @@ def test_the_gradient_through_updates_is_that_of_optax(name):
 
     expected = meta_gradient(optax, by_protocol)
     assert all(jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(expected))
-    assert_close(meta_gradient(optgen, by_protocol), expected, rtol=1e-4)
-    assert_close(meta_gradient(optgen, fused), expected, rtol=1e-4)
+    assert_close(meta_gradient(optgen, ours), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", STATELY)

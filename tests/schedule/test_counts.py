@@ -175,3 +175,11 @@ def test_least_bytes_are_each_array_once_each_way(program):
     sizes = {"*": p.parameters, (0,): 4096, (1,): 4096}
     nodes = [*loads.values(), *program.update.outputs]
     assert least_bytes(p.launches) == sum(4 * sizes[n.type.axes] for n in nodes)
+
+
+def test_scratch_is_what_the_planner_adds():
+    assert planned(rules.adamw()).scratch_bytes == 0
+    assert planned(rules.lamb()).scratch_bytes == 2 * 4
+    assert planned(rules.lamb(clip_after=True)).scratch_bytes == 4 * LARGE[0] * LARGE[1] + 3 * 4
+    of_rows_and_columns = 4 * (LARGE[0] + LARGE[1])
+    assert planned(rules.adafactor(2, 0, 1)).scratch_bytes == of_rows_and_columns + 3 * 4

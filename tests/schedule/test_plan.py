@@ -124,6 +124,7 @@ def test_a_bucket_is_split_where_one_launch_cannot_take_all_operands():
 def test_an_empty_tree():
     p = plan([], [], H200)
     assert (p.launches, p.bytes_per_parameter, p.floor_seconds()) == ((), 0.0, 0.0)
+    assert p.phases == 1
 
 
 def test_leaves_without_elements_move_no_large_array():

@@ -18,11 +18,9 @@ DECAY_RATE = np.float64(0.8)
 SMALL = {"min_dim_size_to_factor": 4, "decay_rate": DECAY_RATE}
 
 MASK_TREE = {
-    name: name not in ("scalar", "odd")
-    for name in (
-        "scalar", "empty", "odd", "zeros", "matrix", "thin", "square", "cube", "kernel", "frozen",
-    )
-}  # fmt: skip
+    name: name not in ("scalar", "thin", "kernel")
+    for name in ("scalar", "empty", "zeros", "matrix", "thin", "square", "cube", "kernel")
+}
 
 
 def matrices(tree: Any) -> Any:

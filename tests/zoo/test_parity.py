@@ -19,7 +19,7 @@ STORED = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 1e-5, "float64": 
 
 
 def make(case):
-    ours = getattr(optgen, case.rule)(**case.settings)
+    ours = getattr(optgen, case.rule)(**case.settings, target="xla")
     theirs = getattr(optax, case.rule)(**case.settings)
     return ours, trajectories.widened(theirs)
 
@@ -89,7 +89,7 @@ def test_docstrings_name_the_paper_and_every_hyperparameter(name):
 
 def test_a_narrow_first_moment_is_closer_to_a_wide_one_than_optax_is():
     wide, narrow = optax.adam(2e-3), {"learning_rate": 2e-3, "mu_dtype": jnp.bfloat16}
-    each = (wide, optax.adam(**narrow), optgen.adam(**narrow))
+    each = (wide, optax.adam(**narrow), optgen.adam(**narrow, target="xla"))
     exact, theirs, ours = trajectories.run(
         [(tx, trajectories.updating) for tx in each], 200, "float32"
     )

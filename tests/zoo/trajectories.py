@@ -10,17 +10,15 @@ import optax
 SHAPES = {
     "scalar": (),
     "empty": (0, 3),
-    "odd": (7,),
-    "zeros": (6,),
+    "zeros": (7,),
     "matrix": (13, 5),
     "thin": (13, 3),
     "square": (6, 6),
     "cube": (5, 3, 7),
     "kernel": (2, 3, 4, 5),
-    "frozen": (4, 9),
 }
 FROZEN = slice(30, 60)
-"""The steps at which one leaf has no gradient but zeros."""
+"""The steps at which `square` has no gradient but zeros."""
 
 
 def parameters(dtype: Any) -> dict[str, jax.Array]:
@@ -38,7 +36,7 @@ def gradients(steps: int, dtype: Any) -> dict[str, jax.Array]:
     values["kernel"] *= 1e-3
     values["thin"] *= 30.0
     values["zeros"][:2] = 0
-    values["frozen"][FROZEN] = 0
+    values["square"][FROZEN] = 0
     return {name: jnp.asarray(value, dtype) for name, value in values.items()}
 
 

@@ -21,7 +21,7 @@ from optgen.runtime.cpu.processor import processor
 NATIVE = Path(__file__).parent / "native"
 """Where the C and C++ sources are."""
 
-HEADERS: Mapping[str, Path] = {"optgen_kernel.h": NATIVE}
+HEADERS: Mapping[str, Path] = {"optgen_kernel.h": NATIVE, "optgen_sweep.h": NATIVE}
 """What emitted kernels include, besides the standard library: name and directory."""
 
 FLAGS = (

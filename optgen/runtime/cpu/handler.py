@@ -11,7 +11,7 @@ from pathlib import Path
 
 import jax
 
-from optgen.runtime.cpu.compiler import HEADERS, NATIVE, fixed_flags
+from optgen.runtime.cpu.compiler import NATIVE, fixed_flags
 from optgen.runtime.cpu.library import address, load
 
 TARGET = "optgen_cpu"
@@ -65,7 +65,7 @@ def handler() -> ctypes.CDLL:
 
 
 def _headers() -> Mapping[str, Path]:
-    return {**HEADERS, "xla/ffi/api/c_api.h": Path(jax.ffi.include_dir())}
+    return {"optgen_kernel.h": NATIVE, "xla/ffi/api/c_api.h": Path(jax.ffi.include_dir())}
 
 
 @functools.lru_cache(maxsize=1024)

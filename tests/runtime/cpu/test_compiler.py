@@ -1,6 +1,7 @@
 """The compiler: found, tried, told apart from others, and not believed."""
 
 import shlex
+import shutil
 
 import pytest
 
@@ -173,11 +174,13 @@ def test_the_path_tells_apart_what_differs(home, wrapper, tmp_path, monkeypatch)
     known = path()
     assert path() == known
     found = {known, path(SOURCE + "\n")}
-    (tmp_path / "optgen_kernel.h").write_text((compiler.NATIVE / "optgen_kernel.h").read_text())
-    assert path(headers={"optgen_kernel.h": tmp_path}) == known  # wherever it stands
+    copies = dict.fromkeys(compiler.HEADERS, tmp_path)
+    for name in copies:
+        shutil.copy(compiler.NATIVE / name, tmp_path)
+    assert path(headers=copies) == known  # wherever they stand
     with open(tmp_path / "optgen_kernel.h", "a") as header:
         header.write("// another version\n")
-    found.add(path(headers={"optgen_kernel.h": tmp_path}))
+    found.add(path(headers=copies))
     with monkeypatch.context() as changed:
         changed.setenv("OPTGEN_CXXFLAGS", "-O1")
         found.add(path())

@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "optgen_kernel.h"
@@ -100,7 +101,7 @@ class Work {
     for (int spins = 0; spins < kSpins && !finished(); ++spins) OPTGEN_PAUSE();
     std::unique_lock<std::mutex> lock(mutex_);
     all_done_.wait(lock, [this] { return finished(); });
-    return error_;
+    return std::move(error_);
   }
 
  private:

@@ -26,7 +26,7 @@
 namespace optgen {
 
 constexpr int64_t kTileElements = 1 << 17;  // 512 KiB of float32: a share of a core's cache
-constexpr int64_t kBlock = 4096;            // summed in lanes of Real, then added in double
+constexpr int64_t kRows = 16;  // summed over in Real before they are added to a sum in double
 constexpr int kMaxDimensions = 8;
 
 // Storage types. Each is rounded to once, to nearest even.
@@ -177,7 +177,7 @@ struct Leaf {
   Layout layout;
   void* const* arrays;
   const double* scalars;
-  char* partials = nullptr;
+  double* partials = nullptr;
 
   template <class T>
   T* array(int i) const {
@@ -198,8 +198,9 @@ struct Leaf {
   inline Range elements(int64_t tile) const;
   inline Range rows(int64_t tile) const;
   inline int64_t partial_size(int k) const;
-  template <class Real>
-  inline Real* partial(int k, int64_t tile) const;
+  inline int64_t partial_place(int k) const;
+  inline int64_t partial_total() const;
+  inline double* partial(int k, int64_t tile) const;
   template <class Real>
   inline void combine() const;
 };
@@ -209,7 +210,6 @@ struct Kernel {
   void (*combine)(const Leaf& leaf);  // null where no tile leaves anything
   bool flat;                          // a vector; otherwise rows of columns
   bool whole;                         // small values only: one tile
-  int real_bytes;
   int n_reductions;
   const Reduction* reductions;
 };
@@ -253,16 +253,36 @@ inline int64_t Leaf::partial_size(int k) const {
   return rows * ((axes >> (layout.dimensions - 1) & 1) ? layout.columns() : 1);
 }
 
-// What the tiles before, and the reductions before in this tile, leave comes first.
-template <class Real>
-inline Real* Leaf::partial(int k, int64_t tile) const {
-  int64_t before = 0, each = 0;
-  for (int j = 0; j < kernel->n_reductions; ++j) {
-    if (j < k) before += partial_size(j);
-    each += partial_size(j);
-  }
-  return reinterpret_cast<Real*>(partials) + tile * each + before;
+inline int64_t Leaf::partial_place(int k) const {
+  int64_t before = 0;
+  for (int j = 0; j < k; ++j) before += partial_size(j);
+  return before;
 }
+
+inline int64_t Leaf::partial_total() const { return partial_place(kernel->n_reductions); }
+
+// Where a tile leaves its part of a reduction, after what the tiles before, and the reductions
+// before in this tile, leave. Nothing is in it yet.
+inline double* Leaf::partial(int k, int64_t tile) const {
+  double* part = partials + tile * partial_total() + partial_place(k);
+  std::fill_n(part, partial_size(k), identity<double>(kernel->reductions[k].how));
+  return part;
+}
+
+// The rows of a tile that a reduction over rows has summed in Real, so many at a time; they are
+// then added in double.
+template <class Real>
+struct Columns {
+  Combine how;
+  std::vector<Real> values;
+
+  Columns(Combine how, int64_t width) : how(how), values(width, identity<Real>(how)) {}
+
+  void flush(double* into) {
+    for (size_t c = 0; c < values.size(); ++c) into[c] = combined<double>(how, into[c], values[c]);
+    std::fill(values.begin(), values.end(), identity<Real>(how));
+  }
+};
 
 template <class Real>
 inline void Leaf::combine() const {
@@ -275,10 +295,10 @@ inline void Leaf::combine() const {
                               identity<double>(reduction.how));
     for (int64_t tile = 0; tile < tiles(); ++tile) {
       const Range range = kernel->flat ? Range{0, 1} : rows(tile);
-      const Real* left = partial<Real>(k, tile);
+      const double* left = partials + tile * partial_total() + partial_place(k);
       for (int64_t row = range.begin; row < (per_row ? range.end : range.begin + 1); ++row) {
         double* into = total.data() + (kernel->flat ? 0 : layout.offset(reduction.axes, row));
-        const Real* from = left + (row - range.begin) * width;
+        const double* from = left + (row - range.begin) * width;
         if (reduction.how == Combine::sum) {
           for (int64_t c = 0; c < width; ++c) into[c] += from[c];
         } else {
@@ -290,6 +310,41 @@ inline void Leaf::combine() const {
     Real* result = array<Real>(reduction.array);
     for (size_t i = 0; i < total.size(); ++i) result[i] = static_cast<Real>(total[i]);
   }
+}
+
+// How an emitted function is declared as a kernel: over a vector, over rows of columns, or over
+// small values alone.
+
+template <class Real>
+void combine(const Leaf& leaf) {
+  leaf.combine<Real>();
+}
+
+using Run = void (*)(const Leaf& leaf, int64_t tile);
+
+template <class Real>
+constexpr Kernel flat(Run run) {
+  return {run, nullptr, true, false, 0, nullptr};
+}
+
+template <class Real, int n>
+constexpr Kernel flat(Run run, const Reduction (&reductions)[n]) {
+  return {run, combine<Real>, true, false, n, reductions};
+}
+
+template <class Real>
+constexpr Kernel matrix(Run run) {
+  return {run, nullptr, false, false, 0, nullptr};
+}
+
+template <class Real, int n>
+constexpr Kernel matrix(Run run, const Reduction (&reductions)[n]) {
+  return {run, combine<Real>, false, false, n, reductions};
+}
+
+template <class Real>
+constexpr Kernel settle(Run run) {
+  return {run, nullptr, false, true, 0, nullptr};
 }
 
 // The leaves of one program: the kernels of a phase, and how many arrays each leaf brings.
@@ -316,10 +371,8 @@ struct Task {  // a whole leaf (kernel < 0), or one tile of one of its kernels
   int64_t tile;
 };
 
-inline int64_t partial_bytes(const Leaf& leaf) {
-  int64_t each = 0;
-  for (int k = 0; k < leaf.kernel->n_reductions; ++k) each += leaf.partial_size(k);
-  return (each * leaf.kernel->real_bytes * leaf.tiles() + 63) / 64 * 64;
+inline int64_t partial_count(const Leaf& leaf) {
+  return leaf.partial_total() * leaf.tiles();
 }
 
 inline void finish(const Leaf& leaf) {
@@ -389,18 +442,18 @@ inline const char* run_phase(const optgen_call* call, const Group* groups) {
       if (!group.kernels[k].whole) {
         work.elements = std::max(work.elements, layout.elements((1u << layout.dimensions) - 1));
       }
-      scratch += partial_bytes(work.leaves.back());
+      scratch += partial_count(work.leaves.back());
     }
     total += work.elements;
     waves = std::max(waves, group.n_kernels);
   }
-  std::unique_ptr<char[]> memory(new (std::nothrow) char[scratch]);
+  std::unique_ptr<double[]> memory(new (std::nothrow) double[scratch]);
   if (!memory) return "optgen: no memory for the partial sums of a step";
-  char* free = memory.get();
+  double* free = memory.get();
   for (Work& work : all) {
     for (Leaf& leaf : work.leaves) {
       leaf.partials = free;
-      free += partial_bytes(leaf);
+      free += partial_count(leaf);
     }
   }
   const int64_t threads = std::max<int64_t>(1, call->pool->threads);

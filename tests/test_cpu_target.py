@@ -1,0 +1,305 @@
+"""The ``cpu`` target: what it computes, how it is called, and when ``xla`` serves instead."""
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import optgen
+from optgen import compile as compiling
+from optgen import dsl
+from optgen.errors import TargetError
+from optgen.runtime import cpu
+from optgen.verify import verify
+from optgen.zoo import STOCK
+
+pytestmark = pytest.mark.skipif(
+    cpu.unavailable() is not None, reason=f"no CPU kernels here: {cpu.unavailable()}"
+)
+
+DECAYING = ("adamw", "nadamw", "lion", "lamb", "lars")
+
+
+def options(name):
+    return {"weight_decay": 0.1} if name in DECAYING else {}
+
+
+@pytest.mark.parametrize("name", sorted(STOCK))
+def test_kernels_are_as_near_the_oracle_as_optax(name):
+    report = verify(
+        lambda target: getattr(optgen, name)(1e-2, target=target, **options(name)),
+        reference=getattr(optax, name)(1e-2, **options(name)),
+        targets=("cpu",),
+        steps=3,
+    )
+    assert report.ok, [row for row in report.rows if not row.ok]
+
+
+def tree(seed=0, dtype=jnp.float32):
+    rng = np.random.default_rng(seed)
+    shapes = {
+        "scalar": (),
+        "empty": (0, 3),
+        "odd": (17,),
+        "block": (4096,),
+        "past_a_block": (4097,),
+        "wide": (130, 140),
+        "tall": (140, 130),
+        "conv": (3, 2, 129, 131),
+        "cube": (128, 3, 129),
+    }
+    return {name: jnp.asarray(rng.normal(size=shape), dtype) for name, shape in shapes.items()}
+
+
+def close(got, wanted, tolerance):
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True):
+        a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+        scale = np.max(np.abs(b), initial=1e-30)
+        np.testing.assert_allclose(a / scale, b / scale, atol=tolerance)
+
+
+CHAIN = "clip by global norm, then adamw"
+
+
+def make(name, target):
+    if name == CHAIN:
+        parts = optgen.clip_by_global_norm(1.0), optgen.adamw(1e-2, weight_decay=0.1)
+        return optgen.chain(*parts, target=target)
+    return getattr(optgen, name)(1e-2, target=target, **options(name))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("name", ["adamw", "adafactor", "lamb", CHAIN])
+def test_kernels_and_jnp_agree_on_every_kind_of_leaf(name, dtype):
+    native, portable = make(name, "cpu"), make(name, "xla")
+    p = q = tree(dtype=dtype)
+    state, expected = native.init(p), portable.init(q)
+    for seed in range(3):
+        grads = tree(seed + 1, dtype)
+        if seed == 1:
+            updates, state = native.update(grads, state, p)
+            wanted, expected = portable.update(grads, expected, q)
+            close(updates, wanted, {"float32": 2e-6}.get(dtype, 2e-2))
+        p, state = native.step(grads, state, p)
+        q, expected = portable.step(grads, expected, q)
+    tolerance = {"float32": 2e-6, "bfloat16": 2e-2, "float16": 4e-3}[dtype]
+    close(p, q, tolerance)
+    close(state, expected, tolerance)
+
+
+def test_float64_leaves_are_computed_in_float64():
+    with jax.enable_x64(True):
+        params = tree(dtype="float64")
+        native, portable = make("adafactor", "cpu"), make("adafactor", "xla")
+        got = native.step(tree(1, "float64"), native.init(params), params)
+        wanted = portable.step(tree(1, "float64"), portable.init(params), params)
+        close(got, wanted, 1e-13)
+
+
+def test_dtypes_may_be_mixed_in_one_tree():
+    params = {"a": tree()["wide"], "b": tree(dtype="bfloat16")["wide"]}
+    grads = {"a": tree(1, "bfloat16")["wide"], "b": tree(1)["wide"]}
+    native, portable = make("adamw", "cpu"), make("adamw", "xla")
+    got = native.step(grads, native.init(params), params)[0]
+    wanted = portable.step(grads, portable.init(params), params)[0]
+    close(got["a"], wanted["a"], 1e-6)
+    close(got["b"], wanted["b"], 1e-2)
+    assert got["b"].dtype == jnp.bfloat16
+
+
+def compiled_step(tx, params):
+    state = jax.eval_shape(tx.init, params)
+
+    def step(params, state, grads):
+        return tx.step(grads, state, params)
+
+    return jax.jit(step, donate_argnums=(0, 1)).lower(params, state, params).compile().as_text()
+
+
+def test_a_step_is_one_call_in_place():
+    params = {f"leaf{i}": jax.ShapeDtypeStruct((64, i + 1), jnp.float32) for i in range(40)}
+    text = compiled_step(make("adamw", "cpu"), params)
+    assert len(re.findall(r'custom_call_target="optgen_cpu"', text)) == 1
+    assert not re.findall(r"f32\[64,\d+\]\S* copy\(", text)
+
+
+def test_a_tree_reduction_cuts_a_step_in_two():
+    text = compiled_step(make(CHAIN, "cpu"), {"a": jax.ShapeDtypeStruct((64, 3), jnp.float32)})
+    assert len(re.findall(r'custom_call_target="optgen_cpu"', text)) == 2
+
+
+def test_kernels_work_in_scan_vmap_grad_and_eval_shape():
+    tx, portable = make("lamb", "cpu"), make("lamb", "xla")
+    params = {"w": tree()["wide"]}
+    state = tx.init(params)
+
+    def many(tx, params, state):
+        def body(carry, seed):
+            params, state = carry
+            grads = jax.tree.map(lambda p: p * seed, params)
+            return tx.step(grads, state, params), None
+
+        return jax.lax.scan(body, (params, state), jnp.arange(1.0, 4.0))[0]
+
+    close(jax.jit(many, static_argnums=0)(tx, params, state), many(portable, params, state), 2e-6)
+
+    def loss(tx, scale):
+        grads = jax.tree.map(lambda p: p * scale, params)
+        return jnp.sum(tx.step(grads, state, params)[0]["w"] ** 2)
+
+    got = jax.vmap(lambda scale: loss(tx, scale))(jnp.asarray([1.0, 2.0]))
+    close(got, jnp.stack([loss(portable, 1.0), loss(portable, 2.0)]), 1e-5)
+    assert float(jax.grad(loss, 1)(tx, 1.5)) == pytest.approx(
+        float(jax.grad(loss, 1)(portable, 1.5)), rel=1e-4, abs=1e-6
+    )
+    shapes = jax.eval_shape(tx.step, params, state, params)[0]
+    assert shapes["w"].shape == params["w"].shape
+
+
+def test_new_values_of_hyperparameters_compile_nothing_again():
+    counted = []
+
+    @dsl.rule
+    def plain(g, p, *, rate):
+        counted.append(1)
+        return -rate * g
+
+    params = jnp.ones(3)
+    for rate in (0.1, 0.2, lambda count: 0.3):
+        tx = plain(rate, target="cpu")
+        tx.step(params, tx.init(params), params)
+    assert len(counted) == 1
+
+
+def test_non_finite_gradients_mean_what_they_mean_in_jnp():
+    grads = {"w": jnp.asarray([[jnp.nan, 1.0], [jnp.inf, -jnp.inf]]), "v": jnp.ones(3)}
+    params = jax.tree.map(jnp.ones_like, grads)
+    for name in ("adamw", "lion", "lamb", CHAIN):
+        native, portable = make(name, "cpu"), make(name, "xla")
+        got = native.step(grads, native.init(params), params)
+        wanted = portable.step(grads, portable.init(params), params)
+        for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True):
+            np.testing.assert_array_equal(np.isnan(a), np.isnan(b), err_msg=name)
+            np.testing.assert_array_equal(np.isinf(a), np.isinf(b), err_msg=name)
+
+
+def test_a_rounding_inside_a_rule_is_kept():
+    @dsl.rule
+    def remainder(g, p):
+        return dsl.cast(g, jnp.bfloat16) - g
+
+    g = jnp.asarray([1.001, 2.003, -3.0001], jnp.float32)
+    tx = remainder(target="cpu")
+    expected = g.astype(jnp.bfloat16).astype(jnp.float32) - g
+    np.testing.assert_array_equal(tx.update(g, tx.init(g), g)[0], expected)
+    assert float(abs(expected).max()) > 0
+
+
+def test_what_no_view_covers_is_left_to_jnp_beside_the_kernels():
+    @dsl.rule
+    def maxima(g, p, *, rate):
+        """SM3 (Anil et al., 2019, arXiv:1901.11150), with a maximum along each axis."""
+        if p.ndim < 2:
+            return -rate * g
+        scale = 0.0
+        for axis in range(p.ndim):
+            others = tuple(a for a in range(p.ndim) if a != axis)
+            scale = scale + dsl.max(dsl.abs(g), axis=others)
+        return -rate * g / (1.0 + scale)
+
+    params = {"four": jnp.ones((2, 3, 4, 5)), "one": jnp.ones(6)}
+    grads = jax.tree.map(lambda p: p * 2, params)
+    native, portable = maxima(0.1, target="cpu"), maxima(0.1, target="xla")
+    got = native.update(grads, native.init(params), params)[0]
+    close(got, portable.update(grads, portable.init(params), params)[0], 1e-6)
+
+
+RESULT = """
+    import jax, jax.numpy as jnp, numpy as np, optgen
+    rng = np.random.default_rng(0)
+    params = {"w": rng.normal(size=(1500, 1400)), "b": rng.normal(size=300_001)}
+    params = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), params)
+    tx = optgen.chain(optgen.adafactor(1e-2), optgen.clip_by_global_norm(0.1), target="cpu")
+    state = tx.init(params)
+    for _ in range(2):
+        params, state = tx.step(params, state, params)
+    leaves = jax.tree.leaves((params, state))
+    print(hash(b"".join(np.asarray(leaf).tobytes() for leaf in leaves)))
+"""
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    results = set()
+    for threads in ("1", "2", "5"):
+        environment = {**os.environ, "NPROC": threads, "PYTHONHASHSEED": "0"}
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(RESULT)],
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
+        assert done.returncode == 0, done.stderr
+        results.add(done.stdout)
+    assert len(results) == 1
+
+
+def test_sums_of_many_elements_stay_accurate():
+    @dsl.rule
+    def norms(g, p):
+        return g / dsl.sum(dsl.square(g))
+
+    g = jnp.full(20_000_000, 0.1, jnp.float32)
+    tx = norms(target="cpu")
+    total = 0.1 / float(tx.update(g, tx.init(g), g)[0][0])
+    exact = float(np.float64(np.float32(0.1)) ** 2) * 20_000_000
+    assert total == pytest.approx(exact * 0.1 / float(np.float32(0.1)), rel=3e-7)
+
+
+def test_without_a_compiler_auto_says_so_once_and_xla_serves(monkeypatch):
+    monkeypatch.setenv("OPTGEN_TARGET", "auto")
+    monkeypatch.setattr(cpu, "unavailable", lambda: "no C++ compiler was found")
+    compiling._fall_back.cache_clear()
+    params = jnp.ones(5)
+    with pytest.warns(UserWarning, match="no C\\+\\+ compiler was found"):
+        tx = optgen.sgd(0.5)
+        assert tx.update(params, tx.init(params), params)[0].tolist() == [-0.5] * 5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tx = optgen.sgd(0.25)
+        tx.update(params, tx.init(params), params)
+    with pytest.raises(TargetError, match="the cpu target cannot serve: no C"):
+        optgen.sgd(0.5, target="cpu").init(params)
+
+
+def test_hot_loops_are_full_width_vectors_without_calls(tmp_path):
+    """Every loop over elements of the stock rules is vectorised, and calls nothing."""
+    compiler = cpu.describe()["compiler"]
+    if "g++" not in compiler and "c++" not in compiler:
+        pytest.skip("the report that is read here is GCC's")
+    leaves = jax.ShapeDtypeStruct((256, 512), jnp.float32)
+    for name in sorted(STOCK):
+        source = getattr(optgen, name)(1e-3).source("cpu", leaves)
+        path = tmp_path / f"{name}.cc"
+        path.write_text(source)
+        include = os.path.join(os.path.dirname(cpu.__file__), "native")
+        flags = cpu.describe()["flags"].split()
+        command = [compiler, *flags, "-I", include, path, "-S", "-o", tmp_path / "out.s"]
+        done = subprocess.run(
+            [*command, "-fopt-info-vec"], capture_output=True, text=True, check=True
+        )
+        vectorised = {int(n) for n in re.findall(rf"{name}\.cc:(\d+):\d+: opt.*vectorized", done.stderr)}
+        lines = source.splitlines()
+        for number, line in enumerate(lines, 1):
+            if line.strip().startswith("OPTGEN_SIMD"):
+                body = range(number, number + 40)
+                assert vectorised & set(body), f"{name}.cc:{number}: {line.strip()}"
+        assembly = (tmp_path / "out.s").read_text()
+        assert not re.search(r"call\s+\S*(sqrtf|powf|expf|logf|nearbyintf)\b", assembly), name
