@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from optgen.factory import set_factory
 
 if TYPE_CHECKING:
-    from optgen import dsl, errors, zoo
+    from optgen import dsl, errors, zoo  # noqa: F401
     from optgen.dsl import chain
     from optgen.optimizer import Optimizer
     from optgen.zoo import *  # noqa: F403

@@ -13,11 +13,8 @@ from __future__ import annotations
 
 import functools
 import threading
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-
-import jax
+from dataclasses import dataclass
 
 from optgen import config
 from optgen.dsl.rule import Composition
@@ -25,20 +22,16 @@ from optgen.dsl.tracing import Traced, check_tree_slots, slot_names, trace
 from optgen.emit import native, xla
 from optgen.emit.lowered import Lowered, LoweredVariant
 from optgen.emit.naming import variant_names
-from optgen.errors import CacheError, CompilerError, TargetError
 from optgen.ir.evaluate import Dtypes
 from optgen.ir.program import Program
 from optgen.passes import driver
 from optgen.passes.hoist import Hoisted, hoist
 from optgen.passes.step import as_step, as_update
-from optgen.runtime import cpu
 from optgen.runtime.leaf import Fact, LeafSpec, MaskValue
 from optgen.runtime.load import load_native, load_unit
+from optgen.runtime.targets import resolve_target, with_kernels
 from optgen.runtime.unit import Guard, Slot, Unit
 from optgen.schedule import Leaf, LeafProgram, Machine, Mode, Plan, plan
-
-TARGETS = ("xla", "cpu")
-"""The targets that this version can emit."""
 
 _lock = threading.RLock()
 
@@ -68,62 +61,16 @@ def compile_tree(composition: Composition, specs: Sequence[LeafSpec], target: st
       TargetError: for a target that was asked for by name and cannot serve.
     """
     with _lock:  # one compilation for many threads that begin with the same tree
-        distinct, resolved = tuple(dict.fromkeys(specs)), resolve_target(target)
-        try:
-            return _compile(composition, distinct, resolved)
-        except (CompilerError, CacheError) as error:
-            if target != "auto":
-                raise TargetError(f"the {resolved} target cannot serve: {error}") from error
-            _fall_back(str(error))
-            return _compile(composition, distinct, "xla")
-
-
-def check_target(target: str) -> None:
-    """Refuses a target that this version cannot emit.
-
-    Raises:
-      TargetError: saying which there are.
-    """
-    if target not in ("auto", *TARGETS):
-        raise TargetError(
-            f"target {target!r} is not in this version of optgen: ask for one of "
-            f"{', '.join(TARGETS)}, or leave target='auto'"
-        )
-
-
-def resolve_target(target: str) -> str:
-    """The target that serves: of ``auto`` the kernels of JAX's default platform, or ``xla``.
-
-    Raises:
-      TargetError: for one that was asked for by name and cannot serve.
-    """
-    wanted = config.TARGET.get() if target == "auto" else target
-    check_target(wanted)
-    if wanted == "xla" or (wanted == "auto" and jax.default_backend() != "cpu"):
-        return "xla"
-    reason = cpu.unavailable()
-    if reason is None:
-        return "cpu"
-    if wanted == "cpu":
-        raise TargetError(f"the cpu target cannot serve: {reason}")
-    _fall_back(reason)
-    return "xla"
-
-
-@functools.cache
-def _fall_back(reason: str) -> None:
-    """Says once why ``xla`` serves instead of kernels."""
-    warnings.warn(
-        f"optgen's CPU kernels cannot serve, and the slower xla target computes the same: {reason}",
-        stacklevel=2,
-    )
+        resolved = resolve_target(target)
+        wanted = target if resolved == "cpu" else "xla"
+        return _compile(composition, tuple(dict.fromkeys(specs)), wanted)
 
 
 @functools.lru_cache(maxsize=1024)
 def _compile(composition: Composition, specs: tuple[LeafSpec, ...], target: str) -> Compiled:
     lowered, variants = lower(composition, specs)
-    dtypes = tuple(dict.fromkeys(_dtypes(spec, lowered) for spec in specs))
-    source, unit = _load(_Key(lowered, target, dtypes if target == "cpu" else ()))
+    dtypes = tuple(dict.fromkeys(dtypes_of(spec, lowered) for spec in specs))
+    source, unit = _load(_Key(lowered, target, dtypes if target != "xla" else ()))
     return Compiled(lowered, source, unit, variants)
 
 
@@ -200,13 +147,14 @@ def plan_tree(
     leaves = [finish(leaf) for leaf in hoisted.leaves]
     programs = [LeafProgram(*parts) for parts in zip(leaves, hoisted.partials, strict=True)]
     placed = [
-        Leaf(name, spec.shape, _dtypes(spec, compiled.lowered), compiled.variants[spec])
+        Leaf(name, spec.shape, dtypes_of(spec, compiled.lowered), compiled.variants[spec])
         for name, spec in zip(names, specs, strict=True)
     ]
     return plan(programs, placed, machine, mode)
 
 
-def _dtypes(spec: LeafSpec, lowered: Lowered) -> Dtypes:
+def dtypes_of(spec: LeafSpec, lowered: Lowered) -> Dtypes:
+    """What the symbolic dtypes of a leaf's program stand for."""
     slots = (slot.dtype for variant in lowered.variants for slot in variant.slots.values())
     wide = "float64" in (spec.param_dtype, spec.grad_dtype, *slots)
     return Dtypes(spec.param_dtype, spec.grad_dtype, "float64" if wide else "float32")
@@ -300,10 +248,8 @@ def _load(key: _Key) -> tuple[str, Unit]:
     name = key.lowered.name
     source = xla.emit(key.lowered)
     unit = load_unit(name, source)
-    if key.target == "cpu":
-        files = native.emit(key.lowered, key.dtypes)
-        source = files["cc"]
-        kernels = load_native(name, files["py"], source)
-        cpu.compile_library(kernels.text, kernels.name)
-        unit = replace(unit, native=kernels)
-    return source, unit
+    if key.target == "xla":
+        return source, unit
+    files = native.emit(key.lowered, key.dtypes)
+    kernels = load_native(name, files["py"], files["cc"])
+    return files["cc"], with_kernels(unit, kernels, key.target)

@@ -16,15 +16,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from optgen.compile import TARGETS, lower
+from optgen.compile import dtypes_of, lower
 from optgen.dsl.rule import Instance
-from optgen.emit import xla
+from optgen.emit import native, xla
 from optgen.emit.python import Doc, literal, render
 from optgen.emit.templates import template
 from optgen.errors import HyperparameterError, TargetError, UsageError
+from optgen.runtime import cpu
 from optgen.runtime.hyper import REQUIRED, Hyperparameter
 from optgen.runtime.leaf import LeafSpec, MaskValue
 from optgen.runtime.package import settings_of
+from optgen.runtime.targets import TARGETS
 from optgen.zoo import STOCK
 
 DEFAULT_SHAPES: tuple[tuple[int, ...], ...] = (
@@ -64,7 +66,8 @@ def generate(
     settings: Mapping[str, Any] | None = None,
     shapes: Iterable[tuple[int, ...]] = DEFAULT_SHAPES,
     dtypes: Iterable[str] = ("float32",),
-    targets: Iterable[str] = ("xla",),
+    targets: Iterable[str] = TARGETS,
+    compile_now: bool = False,
 ) -> list[Path]:
     """Writes a rule's package, or adds to it.
 
@@ -75,7 +78,9 @@ def generate(
         emitted.
       shapes: the shapes of leaves to serve.
       dtypes: the names of their dtypes.
-      targets: what to emit for.
+      targets: what to emit for; ``xla``, which every platform can run, always is.
+      compile_now: whether to compile the kernels as well, into the cache that they are loaded
+        from, so that the first step of an optimizer does not.
 
     Returns:
       The files that were written.
@@ -83,6 +88,7 @@ def generate(
     Raises:
       RuleError: for what is wrong with the rule.
       TargetError: for a target that this version cannot emit.
+      CompilerError: where the kernels cannot be compiled.
     """
     targets = _known(targets)
     given = dict(settings or {})
@@ -90,7 +96,12 @@ def generate(
     directory = Path(out) / instance.name
     leaves = _specs(instance, shapes, dtypes)
     configurations = _merge(_remembered(directory), _Configuration(given, leaves), rule)
-    return _write(directory, _files(rule, configurations, targets))
+    files = _files(rule, configurations, targets)
+    if compile_now:
+        for name, text in files.items():
+            if name.endswith(".cc"):
+                cpu.compile_library(text, instance.name)
+    return _write(directory, files)
 
 
 def generate_all(out: Path) -> list[Path]:
@@ -128,7 +139,7 @@ def _stock_files() -> dict[str, dict[str, str]]:
         for given in STOCK_SETTINGS.get(name, ({},)):
             leaves = _specs(_instance(rule, given), DEFAULT_SHAPES, ("float32",))
             configurations.append(_Configuration(given, leaves))
-        packages[name] = _files(rule, configurations, ("xla",))
+        packages[name] = _files(rule, configurations, TARGETS)
     packages[""] = {"__init__.py": template("kernels.py.jinja").render(names=sorted(STOCK))}
     return packages
 
@@ -254,12 +265,17 @@ def _files(
         instance = _instance(rule, configuration.given)
         lowered, _ = lower(instance.composition, configuration.leaves)
         suffix = "" if configuration is configurations[0] else _difference(instance, first)
-        for target in targets:
-            files[f"{target}{suffix}.py"] = xla.emit(lowered)
-        module = f"xla{suffix}"
-        modules.append(module)
+        files[f"xla{suffix}.py"] = xla.emit(lowered)  # what every platform can run
+        modules.append(f"xla{suffix}")
+        kernels = []
+        if "cpu" in targets:
+            dtypes = dict.fromkeys(dtypes_of(leaf, lowered) for leaf in configuration.leaves)
+            emitted = native.emit(lowered, tuple(dtypes))
+            files |= {f"cpu{suffix}.{kind}": text for kind, text in emitted.items()}
+            modules.append(f"cpu{suffix}")
+            kernels.append(f"cpu{suffix}.NATIVE")
         settings = [f"{literal(k)}: {literal(v)}" for k, v in _settings(instance).items()]
-        units.append(Doc("(", [Doc("{", settings, "}"), f"{module}.UNIT"], ")"))
+        units.append(Doc("(", [Doc("{", settings, "}"), f"xla{suffix}.UNIT", *kernels], ")"))
     hyperparameters = [_declaration(h) for h in _hyperparameters(first)]
     package = Doc(
         f"{first.name} = Package(",

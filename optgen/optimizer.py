@@ -7,20 +7,14 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from optgen.compile import (
-    Compiled,
-    check_target,
-    compile_tree,
-    plan_tree,
-    resolve_target,
-    trace_tree,
-)
+from optgen.compile import Compiled, compile_tree, plan_tree, trace_tree
 from optgen.dsl.rule import Instance
 from optgen.errors import TargetError
 from optgen.explain import Explanation, explain
 from optgen.ir.program import Program
 from optgen.runtime import driver, trees
 from optgen.runtime.leaf import LeafSpec
+from optgen.runtime.targets import check_target, resolve_target
 from optgen.runtime.transformation import Face, Transformation
 from optgen.runtime.unit import Unit
 from optgen.schedule import Machine, Mode, Plan

@@ -155,7 +155,7 @@ def command(
 
 
 def _check_form(form: str) -> None:
-    from optgen.compile import TARGETS
+    from optgen.runtime.targets import TARGETS
 
     known = [name for name in FORMS if SOURCES.get(name, "xla") in TARGETS]
     if form not in known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from optgen.errors import PackageError
 from optgen.runtime import driver
 from optgen.runtime.hyper import Hyperparameter, bind
+from optgen.runtime.kernels import Native
 from optgen.runtime.leaf import LeafSpec
+from optgen.runtime.targets import check_target, resolve_target, with_kernels
 from optgen.runtime.transformation import Face, Transformation
 from optgen.runtime.unit import Unit
 
@@ -24,7 +27,7 @@ class Package:
       name: the rule's name.
       module: the name of the emitted package.
       hyperparameters: as the rule declares them.
-      units: what was emitted, each with the settings that it was emitted for.
+      units: what was emitted, each with the settings that it was emitted for, and its kernels.
     """
 
     def __init__(
@@ -32,15 +35,20 @@ class Package:
         name: str,
         module: str,
         hyperparameters: Sequence[Hyperparameter],
-        units: Sequence[tuple[Settings, Unit]],
+        units: Sequence[tuple[Settings, Unit] | tuple[Settings, Unit, Native]],
         doc: str = "",
     ) -> None:
         self.name, self.module = name, module
         self.hyperparameters, self.units = tuple(hyperparameters), tuple(units)
         self.__doc__ = doc
 
-    def __call__(self, *args: Any, **hyperparameters: Any) -> Transformation:
+    def __call__(self, *args: Any, target: str = "auto", **hyperparameters: Any) -> Transformation:
         """Gives the rule its hyperparameters.
+
+        Args:
+          *args: hyperparameters by position, in the order of the rule.
+          target: ``auto``, ``xla`` or ``cpu``.
+          **hyperparameters: hyperparameters by name.
 
         Returns:
           A gradient transformation with ``init``, ``update`` and ``step``.
@@ -49,18 +57,20 @@ class Package:
           HyperparameterError: for one that is unknown, missing, given twice or unusable.
           PackageError: where nothing was emitted for these static hyperparameters.
         """
-        return PackagedOptimizer(self, bind(self.name, self.hyperparameters, args, hyperparameters))
+        check_target(target)
+        values = bind(self.name, self.hyperparameters, args, hyperparameters)
+        return PackagedOptimizer(self, values, target)
 
-    def unit_for(self, values: Settings) -> Unit:
-        """The unit that was emitted for these values.
+    def unit_for(self, values: Settings) -> tuple[Unit, Native | None]:
+        """The unit that was emitted for these values, and its kernels if there are any.
 
         Raises:
           PackageError: naming the command that emits one.
         """
         settings = settings_of(self.hyperparameters, values)
-        for known, unit in self.units:
+        for known, unit, *native in self.units:
             if dict(known) == settings:
-                return unit
+                return unit, native[0] if native else None
         flags = " ".join(f"--set {name}={value}" for name, value in settings.items())
         raise PackageError(
             f"{self.name} was not emitted for {flags or 'these hyperparameters'}: add it with "
@@ -87,9 +97,9 @@ def _find(module: str, name: str) -> Any:
 class PackagedOptimizer(Transformation):
     """An optimizer whose kernels come from an emitted package."""
 
-    def __new__(cls, package: Package, values: Settings) -> PackagedOptimizer:
+    def __new__(cls, package: Package, values: Settings, target: str) -> PackagedOptimizer:
         """Binds a package to the values of its hyperparameters."""
-        unit = package.unit_for(values)
+        portable, native = package.unit_for(values)
         known = settings_of(package.hyperparameters, values)
         masks = [(h.name, values[h.name]) for h in package.hyperparameters if h.kind == "mask"]
         scalars = {
@@ -99,6 +109,7 @@ class PackagedOptimizer(Transformation):
         }
 
         def resolve(specs: tuple[LeafSpec, ...]) -> tuple[Unit, tuple[int, ...]]:
+            unit = _serving(portable, native, target)
             assignment = driver.assign(unit, specs)
             return unit, tuple(
                 _served(package, known, spec, which)
@@ -106,13 +117,23 @@ class PackagedOptimizer(Transformation):
             )
 
         self = super().__new__(cls, Face(package.name, scalars, masks, resolve))
-        self.arguments = (package, dict(values))
+        self.arguments = (package, dict(values), target)
         return self
 
-    arguments: tuple[Package, dict[str, Any]]
+    arguments: tuple[Package, dict[str, Any], str]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self.arguments
+
+
+@functools.cache
+def _serving(unit: Unit, native: Native | None, target: str) -> Unit:
+    """The unit, with its kernels where the cpu target serves."""
+    if resolve_target(target) == "xla":
+        return unit
+    if native is None:
+        raise PackageError(f"{unit.name} was emitted without kernels: emit them with --target cpu")
+    return with_kernels(unit, native, target)
 
 
 def _served(package: Package, settings: Settings, spec: LeafSpec, which: int | None) -> int:

@@ -23,7 +23,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import xla, xla_momentum
+from . import cpu, cpu_momentum, xla, xla_momentum
 
 adafactor = Package(
     name="adafactor",
@@ -53,6 +53,7 @@ adafactor = Package(
                 "factored": True,
             },
             xla.UNIT,
+            cpu.NATIVE,
         ),
         (
             {
@@ -63,6 +64,7 @@ adafactor = Package(
                 "factored": True,
             },
             xla_momentum.UNIT,
+            cpu_momentum.NATIVE,
         ),
     ),
     doc=__doc__,

@@ -6,13 +6,12 @@ For leaves with factored_axes(128) = None:
     square = g*g + eps
     v' = decay*v + (1 - decay)*square
     scale_by_factored_rms = g*rsqrt(v')
-    term = sqrt(mean_leaf(scale_by_factored_rms*scale_by_factored_rms))
-    clip_by_block_rms = scale_by_factored_rms/maximum(1, term/clipping_threshold)
+    rms = sqrt(mean_leaf(scale_by_factored_rms*scale_by_factored_rms))
+    clip_by_block_rms = scale_by_factored_rms/maximum(1, rms/clipping_threshold)
     scale_by_learning_rate = learning_rate*clip_by_block_rms
     factor = mean_leaf(p*p)
-    factor_2 = sqrt(factor) <= 0.001
-    term_2 = where(factor_2, 0.001, sqrt(where(factor_2, 1, factor)))
-    scale_by_param_block_rms = scale_by_learning_rate*term_2
+    rms_2 = sqrt(where(factor <= 1e-06, 1e-06, factor))
+    scale_by_param_block_rms = scale_by_learning_rate*rms_2
     ema' = (1 - momentum)*scale_by_param_block_rms + momentum*ema
     p' = p + -ema'
 
@@ -27,13 +26,12 @@ For leaves with factored_axes(128) = (0, 1) and ndim 2:
     over_columns = mean_axis0(square)
     v_col' = decay*v_col + factor*over_columns
     scale_by_factored_rms = g*row_factor*rsqrt(v_col')
-    term = sqrt(mean_leaf(scale_by_factored_rms*scale_by_factored_rms))
-    clip_by_block_rms = scale_by_factored_rms/maximum(1, term/clipping_threshold)
+    rms = sqrt(mean_leaf(scale_by_factored_rms*scale_by_factored_rms))
+    clip_by_block_rms = scale_by_factored_rms/maximum(1, rms/clipping_threshold)
     scale_by_learning_rate = learning_rate*clip_by_block_rms
     factor_2 = mean_leaf(p*p)
-    factor_3 = sqrt(factor_2) <= 0.001
-    term_2 = where(factor_3, 0.001, sqrt(where(factor_3, 1, factor_2)))
-    scale_by_param_block_rms = scale_by_learning_rate*term_2
+    rms_2 = sqrt(where(factor_2 <= 1e-06, 1e-06, factor_2))
+    scale_by_param_block_rms = scale_by_learning_rate*rms_2
     ema' = (1 - momentum)*scale_by_param_block_rms + momentum*ema
     p' = p + -ema'
 
@@ -82,13 +80,12 @@ def whole(
     square = g * g + eps
     v_next = decay * v + one_minus_decay * square
     scale_by_factored_rms = g * lax.rsqrt(v_next)
-    term = jnp.sqrt(jnp.mean(scale_by_factored_rms * scale_by_factored_rms))
-    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, term / clipping_threshold)
+    rms = jnp.sqrt(jnp.mean(scale_by_factored_rms * scale_by_factored_rms))
+    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, rms / clipping_threshold)
     scale_by_learning_rate = learning_rate * clip_by_block_rms
     factor = jnp.mean(p * p)
-    factor_2 = jnp.sqrt(factor) <= 0.001
-    term_2 = jnp.where(factor_2, 0.001, jnp.sqrt(jnp.where(factor_2, 1, factor)))
-    scale_by_param_block_rms = scale_by_learning_rate * term_2
+    rms_2 = jnp.sqrt(jnp.where(factor <= 1e-06, 1e-06, factor))
+    scale_by_param_block_rms = scale_by_learning_rate * rms_2
     ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema
     return {"update": -ema_2, "v": v_next, "ema": ema_2}
 
@@ -118,13 +115,12 @@ def factored_0_1(
     over_rows = jnp.mean(square, axis=0, keepdims=True)
     v_col_next = decay * v_col + one_minus_decay * over_rows
     scale_by_factored_rms = g * row_factor * lax.rsqrt(v_col_next)
-    term = jnp.sqrt(jnp.mean(scale_by_factored_rms * scale_by_factored_rms))
-    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, term / clipping_threshold)
+    rms = jnp.sqrt(jnp.mean(scale_by_factored_rms * scale_by_factored_rms))
+    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, rms / clipping_threshold)
     scale_by_learning_rate = learning_rate * clip_by_block_rms
     factor = jnp.mean(p * p)
-    factor_2 = jnp.sqrt(factor) <= 0.001
-    term_2 = jnp.where(factor_2, 0.001, jnp.sqrt(jnp.where(factor_2, 1, factor)))
-    scale_by_param_block_rms = scale_by_learning_rate * term_2
+    rms_2 = jnp.sqrt(jnp.where(factor <= 1e-06, 1e-06, factor))
+    scale_by_param_block_rms = scale_by_learning_rate * rms_2
     ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema
     return {"update": -ema_2, "v_row": v_row_next, "v_col": v_col_next, "ema": ema_2}
 
@@ -154,13 +150,12 @@ def factored_1_0(
     over_columns = jnp.mean(square, axis=1, keepdims=True)
     v_col_next = decay * v_col + one_minus_decay * over_columns
     scale_by_factored_rms = g * row_factor * lax.rsqrt(v_col_next)
-    term = jnp.sqrt(jnp.mean(scale_by_factored_rms * scale_by_factored_rms))
-    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, term / clipping_threshold)
+    rms = jnp.sqrt(jnp.mean(scale_by_factored_rms * scale_by_factored_rms))
+    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, rms / clipping_threshold)
     scale_by_learning_rate = learning_rate * clip_by_block_rms
     factor = jnp.mean(p * p)
-    factor_2 = jnp.sqrt(factor) <= 0.001
-    term_2 = jnp.where(factor_2, 0.001, jnp.sqrt(jnp.where(factor_2, 1, factor)))
-    scale_by_param_block_rms = scale_by_learning_rate * term_2
+    rms_2 = jnp.sqrt(jnp.where(factor <= 1e-06, 1e-06, factor))
+    scale_by_param_block_rms = scale_by_learning_rate * rms_2
     ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema
     return {"update": -ema_2, "v_row": v_row_next, "v_col": v_col_next, "ema": ema_2}
 
@@ -190,13 +185,12 @@ def factored_1_2(
     over_rows = jnp.mean(square, axis=1, keepdims=True)
     v_col_next = decay * v_col + one_minus_decay * over_rows
     scale_by_factored_rms = g * row_factor * lax.rsqrt(v_col_next)
-    term = jnp.sqrt(jnp.mean(scale_by_factored_rms * scale_by_factored_rms))
-    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, term / clipping_threshold)
+    rms = jnp.sqrt(jnp.mean(scale_by_factored_rms * scale_by_factored_rms))
+    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, rms / clipping_threshold)
     scale_by_learning_rate = learning_rate * clip_by_block_rms
     factor = jnp.mean(p * p)
-    factor_2 = jnp.sqrt(factor) <= 0.001
-    term_2 = jnp.where(factor_2, 0.001, jnp.sqrt(jnp.where(factor_2, 1, factor)))
-    scale_by_param_block_rms = scale_by_learning_rate * term_2
+    rms_2 = jnp.sqrt(jnp.where(factor <= 1e-06, 1e-06, factor))
+    scale_by_param_block_rms = scale_by_learning_rate * rms_2
     ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema
     return {"update": -ema_2, "v_row": v_row_next, "v_col": v_col_next, "ema": ema_2}
 
@@ -226,13 +220,12 @@ def factored_2_1(
     over_columns = jnp.mean(square, axis=2, keepdims=True)
     v_col_next = decay * v_col + one_minus_decay * over_columns
     scale_by_factored_rms = g * row_factor * lax.rsqrt(v_col_next)
-    term = jnp.sqrt(jnp.mean(scale_by_factored_rms * scale_by_factored_rms))
-    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, term / clipping_threshold)
+    rms = jnp.sqrt(jnp.mean(scale_by_factored_rms * scale_by_factored_rms))
+    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, rms / clipping_threshold)
     scale_by_learning_rate = learning_rate * clip_by_block_rms
     factor = jnp.mean(p * p)
-    factor_2 = jnp.sqrt(factor) <= 0.001
-    term_2 = jnp.where(factor_2, 0.001, jnp.sqrt(jnp.where(factor_2, 1, factor)))
-    scale_by_param_block_rms = scale_by_learning_rate * term_2
+    rms_2 = jnp.sqrt(jnp.where(factor <= 1e-06, 1e-06, factor))
+    scale_by_param_block_rms = scale_by_learning_rate * rms_2
     ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema
     return {"update": -ema_2, "v_row": v_row_next, "v_col": v_col_next, "ema": ema_2}
 
@@ -262,13 +255,12 @@ def factored_2_3(
     over_rows = jnp.mean(square, axis=2, keepdims=True)
     v_col_next = decay * v_col + one_minus_decay * over_rows
     scale_by_factored_rms = g * row_factor * lax.rsqrt(v_col_next)
-    term = jnp.sqrt(jnp.mean(scale_by_factored_rms * scale_by_factored_rms))
-    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, term / clipping_threshold)
+    rms = jnp.sqrt(jnp.mean(scale_by_factored_rms * scale_by_factored_rms))
+    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, rms / clipping_threshold)
     scale_by_learning_rate = learning_rate * clip_by_block_rms
     factor = jnp.mean(p * p)
-    factor_2 = jnp.sqrt(factor) <= 0.001
-    term_2 = jnp.where(factor_2, 0.001, jnp.sqrt(jnp.where(factor_2, 1, factor)))
-    scale_by_param_block_rms = scale_by_learning_rate * term_2
+    rms_2 = jnp.sqrt(jnp.where(factor <= 1e-06, 1e-06, factor))
+    scale_by_param_block_rms = scale_by_learning_rate * rms_2
     ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema
     return {"update": -ema_2, "v_row": v_row_next, "v_col": v_col_next, "ema": ema_2}
 
@@ -298,13 +290,12 @@ def factored_3_2(
     over_columns = jnp.mean(square, axis=3, keepdims=True)
     v_col_next = decay * v_col + one_minus_decay * over_columns
     scale_by_factored_rms = g * row_factor * lax.rsqrt(v_col_next)
-    term = jnp.sqrt(jnp.mean(scale_by_factored_rms * scale_by_factored_rms))
-    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, term / clipping_threshold)
+    rms = jnp.sqrt(jnp.mean(scale_by_factored_rms * scale_by_factored_rms))
+    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, rms / clipping_threshold)
     scale_by_learning_rate = learning_rate * clip_by_block_rms
     factor = jnp.mean(p * p)
-    factor_2 = jnp.sqrt(factor) <= 0.001
-    term_2 = jnp.where(factor_2, 0.001, jnp.sqrt(jnp.where(factor_2, 1, factor)))
-    scale_by_param_block_rms = scale_by_learning_rate * term_2
+    rms_2 = jnp.sqrt(jnp.where(factor <= 1e-06, 1e-06, factor))
+    scale_by_param_block_rms = scale_by_learning_rate * rms_2
     ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema
     return {"update": -ema_2, "v_row": v_row_next, "v_col": v_col_next, "ema": ema_2}
 

@@ -17,7 +17,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import xla
+from . import cpu, xla
 
 adam = Package(
     name="adam",
@@ -31,6 +31,6 @@ adam = Package(
         Hyperparameter("mu_dtype", "dtype", None),
         Hyperparameter("nesterov", "bool", False),
     ),
-    units=(({"mu_dtype": None, "nesterov": False}, xla.UNIT),),
+    units=(({"mu_dtype": None, "nesterov": False}, xla.UNIT, cpu.NATIVE),),
     doc=__doc__,
 )

@@ -21,7 +21,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import xla
+from . import cpu, xla
 
 adamw = Package(
     name="adamw",
@@ -37,6 +37,6 @@ adamw = Package(
         Hyperparameter("mask", "mask", None),
         Hyperparameter("nesterov", "bool", False),
     ),
-    units=(({"mu_dtype": None, "nesterov": False}, xla.UNIT),),
+    units=(({"mu_dtype": None, "nesterov": False}, xla.UNIT, cpu.NATIVE),),
     doc=__doc__,
 )

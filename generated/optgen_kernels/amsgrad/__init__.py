@@ -18,7 +18,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import xla
+from . import cpu, xla
 
 amsgrad = Package(
     name="amsgrad",
@@ -33,6 +33,12 @@ amsgrad = Package(
         Hyperparameter("bias_correction_mu", "bool", True),
         Hyperparameter("bias_correction_nu", "bool", True),
     ),
-    units=(({"mu_dtype": None, "bias_correction_mu": True, "bias_correction_nu": True}, xla.UNIT),),
+    units=(
+        (
+            {"mu_dtype": None, "bias_correction_mu": True, "bias_correction_nu": True},
+            xla.UNIT,
+            cpu.NATIVE,
+        ),
+    ),
     doc=__doc__,
 )

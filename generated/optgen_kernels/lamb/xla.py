@@ -9,14 +9,12 @@ For leaves with mask None, or mask True:
     scale_by_adam = mu_hat/(sqrt(nu_hat + eps_root) + eps)
     add_decayed_weights = scale_by_adam + weight_decay*p
     factor = sum_leaf(p*p)
-    factor_2 = sqrt(factor) <= 0
-    param_norm = where(factor_2, 0, sqrt(where(factor_2, 1, factor)))
-    factor_3 = sum_leaf(add_decayed_weights*add_decayed_weights)
-    factor_4 = sqrt(factor_3) <= 0
-    update_norm = where(factor_4, 0, sqrt(where(factor_4, 1, factor_3)))
+    param_norm = sqrt(where(factor <= 0, 0, factor))
+    factor_2 = sum_leaf(add_decayed_weights*add_decayed_weights)
+    update_norm = sqrt(where(factor_2 <= 0, 0, factor_2))
     ratio = param_norm/(update_norm + 0)
-    term = where((param_norm == 0) | (update_norm == 0), 1, ratio)
-    scale_by_trust_ratio = add_decayed_weights*term
+    trust_ratio = where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = add_decayed_weights*trust_ratio
     p' = p + -learning_rate*scale_by_trust_ratio
 
 For leaves with mask False:
@@ -27,13 +25,12 @@ For leaves with mask False:
     nu_hat = nu'/(1 - b2**step)
     scale_by_adam = mu_hat/(sqrt(nu_hat + eps_root) + eps)
     factor = sum_leaf(p*p)
-    factor_2 = sqrt(factor) <= 0
-    param_norm = where(factor_2, 0, sqrt(where(factor_2, 1, factor)))
-    factor_3 = sum_leaf(scale_by_adam*scale_by_adam)
-    factor_4 = sqrt(factor_3) <= 0
-    update_norm = where(factor_4, 0, sqrt(where(factor_4, 1, factor_3)))
+    param_norm = sqrt(where(factor <= 0, 0, factor))
+    factor_2 = sum_leaf(scale_by_adam*scale_by_adam)
+    update_norm = sqrt(where(factor_2 <= 0, 0, factor_2))
     ratio = param_norm/(update_norm + 0)
-    scale_by_trust_ratio = scale_by_adam*where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    trust_ratio = where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = scale_by_adam*trust_ratio
     p' = p + -learning_rate*scale_by_trust_ratio
 
 Emitted by optgen: change the rule, not this file. Functions name their arguments after what they
@@ -82,14 +79,12 @@ def leaf(
     scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
     add_decayed_weights = scale_by_adam + weight_decay * p
     factor = jnp.sum(p * p)
-    factor_2 = jnp.sqrt(factor) <= 0
-    param_norm = jnp.where(factor_2, 0, jnp.sqrt(jnp.where(factor_2, 1, factor)))
-    factor_3 = jnp.sum(add_decayed_weights * add_decayed_weights)
-    factor_4 = jnp.sqrt(factor_3) <= 0
-    update_norm = jnp.where(factor_4, 0, jnp.sqrt(jnp.where(factor_4, 1, factor_3)))
+    param_norm = jnp.sqrt(jnp.where(factor <= 0, 0, factor))
+    factor_2 = jnp.sum(add_decayed_weights * add_decayed_weights)
+    update_norm = jnp.sqrt(jnp.where(factor_2 <= 0, 0, factor_2))
     ratio = param_norm / (update_norm + 0)
-    term = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
-    scale_by_trust_ratio = add_decayed_weights * term
+    trust_ratio = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = add_decayed_weights * trust_ratio
     return {"update": minus_learning_rate * scale_by_trust_ratio, "mu": mu_next, "nu": nu_next}
 
 
@@ -118,14 +113,12 @@ def left_out(
     nu_hat = nu_next / bias_correction_b2
     scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
     factor = jnp.sum(p * p)
-    factor_2 = jnp.sqrt(factor) <= 0
-    param_norm = jnp.where(factor_2, 0, jnp.sqrt(jnp.where(factor_2, 1, factor)))
-    factor_3 = jnp.sum(scale_by_adam * scale_by_adam)
-    factor_4 = jnp.sqrt(factor_3) <= 0
-    update_norm = jnp.where(factor_4, 0, jnp.sqrt(jnp.where(factor_4, 1, factor_3)))
+    param_norm = jnp.sqrt(jnp.where(factor <= 0, 0, factor))
+    factor_2 = jnp.sum(scale_by_adam * scale_by_adam)
+    update_norm = jnp.sqrt(jnp.where(factor_2 <= 0, 0, factor_2))
     ratio = param_norm / (update_norm + 0)
-    term = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
-    scale_by_trust_ratio = scale_by_adam * term
+    trust_ratio = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = scale_by_adam * trust_ratio
     return {"update": minus_learning_rate * scale_by_trust_ratio, "mu": mu_next, "nu": nu_next}
 
 

@@ -5,14 +5,12 @@ or more:
 
     add_decayed_weights = g + weight_decay*p
     factor = sum_leaf(p*p)
-    factor_2 = sqrt(factor) <= 0
-    param_norm = where(factor_2, 0, sqrt(where(factor_2, 1, factor)))
-    factor_3 = sum_leaf(add_decayed_weights*add_decayed_weights)
-    factor_4 = sqrt(factor_3) <= 0
-    update_norm = where(factor_4, 0, sqrt(where(factor_4, 1, factor_3)))
+    param_norm = sqrt(where(factor <= 0, 0, factor))
+    factor_2 = sum_leaf(add_decayed_weights*add_decayed_weights)
+    update_norm = sqrt(where(factor_2 <= 0, 0, factor_2))
     ratio = trust_coefficient*param_norm/(update_norm + eps)
-    term = where((param_norm == 0) | (update_norm == 0), 1, ratio)
-    scale_by_trust_ratio = add_decayed_weights*term
+    trust_ratio = where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = add_decayed_weights*trust_ratio
     scale_by_learning_rate = -learning_rate*scale_by_trust_ratio
     trace' = scale_by_learning_rate + momentum*trace
     p' = p + trace'
@@ -48,14 +46,12 @@ def leaf(g, p, trace, minus_learning_rate, weight_decay, trust_coefficient, eps,
     """
     add_decayed_weights = g + weight_decay * p
     factor = jnp.sum(p * p)
-    factor_2 = jnp.sqrt(factor) <= 0
-    param_norm = jnp.where(factor_2, 0, jnp.sqrt(jnp.where(factor_2, 1, factor)))
-    factor_3 = jnp.sum(add_decayed_weights * add_decayed_weights)
-    factor_4 = jnp.sqrt(factor_3) <= 0
-    update_norm = jnp.where(factor_4, 0, jnp.sqrt(jnp.where(factor_4, 1, factor_3)))
+    param_norm = jnp.sqrt(jnp.where(factor <= 0, 0, factor))
+    factor_2 = jnp.sum(add_decayed_weights * add_decayed_weights)
+    update_norm = jnp.sqrt(jnp.where(factor_2 <= 0, 0, factor_2))
     ratio = trust_coefficient * param_norm / (update_norm + eps)
-    term = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
-    scale_by_trust_ratio = add_decayed_weights * term
+    trust_ratio = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = add_decayed_weights * trust_ratio
     scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio
     trace_next = scale_by_learning_rate + momentum * trace
     return {"update": trace_next, "trace": trace_next}
@@ -78,13 +74,12 @@ def left_out_chosen(g, p, trace, minus_learning_rate, trust_coefficient, eps, mo
     For leaves with mask False and mask None, or mask False and mask True.
     """
     factor = jnp.sum(p * p)
-    factor_2 = jnp.sqrt(factor) <= 0
-    param_norm = jnp.where(factor_2, 0, jnp.sqrt(jnp.where(factor_2, 1, factor)))
-    factor_3 = jnp.sum(g * g)
-    factor_4 = jnp.sqrt(factor_3) <= 0
-    update_norm = jnp.where(factor_4, 0, jnp.sqrt(jnp.where(factor_4, 1, factor_3)))
+    param_norm = jnp.sqrt(jnp.where(factor <= 0, 0, factor))
+    factor_2 = jnp.sum(g * g)
+    update_norm = jnp.sqrt(jnp.where(factor_2 <= 0, 0, factor_2))
     ratio = trust_coefficient * param_norm / (update_norm + eps)
-    scale_by_trust_ratio = g * jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    trust_ratio = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = g * trust_ratio
     scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio
     trace_next = scale_by_learning_rate + momentum * trace
     return {"update": trace_next, "trace": trace_next}

@@ -17,7 +17,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import xla
+from . import cpu, xla
 
 nadam = Package(
     name="nadam",
@@ -31,6 +31,6 @@ nadam = Package(
         Hyperparameter("mu_dtype", "dtype", None),
         Hyperparameter("nesterov", "bool", True),
     ),
-    units=(({"mu_dtype": None, "nesterov": True}, xla.UNIT),),
+    units=(({"mu_dtype": None, "nesterov": True}, xla.UNIT, cpu.NATIVE),),
     doc=__doc__,
 )

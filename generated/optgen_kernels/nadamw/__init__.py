@@ -21,7 +21,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import xla
+from . import cpu, xla
 
 nadamw = Package(
     name="nadamw",
@@ -37,6 +37,6 @@ nadamw = Package(
         Hyperparameter("mask", "mask", None),
         Hyperparameter("nesterov", "bool", True),
     ),
-    units=(({"mu_dtype": None, "nesterov": True}, xla.UNIT),),
+    units=(({"mu_dtype": None, "nesterov": True}, xla.UNIT, cpu.NATIVE),),
     doc=__doc__,
 )

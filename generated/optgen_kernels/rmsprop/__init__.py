@@ -17,7 +17,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import xla, xla_centered, xla_momentum
+from . import cpu, cpu_centered, cpu_momentum, xla, xla_centered, xla_momentum
 
 rmsprop = Package(
     name="rmsprop",
@@ -43,6 +43,7 @@ rmsprop = Package(
                 "bias_correction": False,
             },
             xla.UNIT,
+            cpu.NATIVE,
         ),
         (
             {
@@ -53,10 +54,12 @@ rmsprop = Package(
                 "bias_correction": False,
             },
             xla_centered.UNIT,
+            cpu_centered.NATIVE,
         ),
         (
             {"eps_in_sqrt": True, "centered": False, "nesterov": False, "bias_correction": False},
             xla_momentum.UNIT,
+            cpu_momentum.NATIVE,
         ),
     ),
     doc=__doc__,

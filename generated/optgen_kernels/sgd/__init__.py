@@ -12,7 +12,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import xla, xla_momentum, xla_momentum_nesterov
+from . import cpu, cpu_momentum, cpu_momentum_nesterov, xla, xla_momentum, xla_momentum_nesterov
 
 sgd = Package(
     name="sgd",
@@ -24,9 +24,13 @@ sgd = Package(
         Hyperparameter("accumulator_dtype", "dtype", None),
     ),
     units=(
-        ({"momentum": None, "nesterov": False, "accumulator_dtype": None}, xla.UNIT),
-        ({"nesterov": False, "accumulator_dtype": None}, xla_momentum.UNIT),
-        ({"nesterov": True, "accumulator_dtype": None}, xla_momentum_nesterov.UNIT),
+        ({"momentum": None, "nesterov": False, "accumulator_dtype": None}, xla.UNIT, cpu.NATIVE),
+        ({"nesterov": False, "accumulator_dtype": None}, xla_momentum.UNIT, cpu_momentum.NATIVE),
+        (
+            {"nesterov": True, "accumulator_dtype": None},
+            xla_momentum_nesterov.UNIT,
+            cpu_momentum_nesterov.NATIVE,
+        ),
     ),
     doc=__doc__,
 )

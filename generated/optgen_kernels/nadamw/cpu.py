@@ -1,0 +1,85 @@
+"""What the kernels of nadamw in the C++ file beside this one take and give.
+
+Emitted by optgen: change the rule, not this file.
+"""
+
+from pathlib import Path
+
+from optgen.runtime.kernels import Native, NativeGroup, NativePhase
+
+NATIVE = Native(
+    name="nadamw",
+    source=Path(__file__).with_suffix(".cc"),
+    step=(
+        NativePhase(
+            symbol="optgen_step_1",
+            scalars=(
+                "minus_learning_rate",
+                "b1",
+                "one_minus_b1",
+                "bias_correction_b1",
+                "bias_correction_b1_2",
+                "one_minus_b2",
+                "b2",
+                "bias_correction_b2",
+                "eps_root",
+                "eps",
+                "weight_decay",
+            ),
+            groups=(
+                NativeGroup(
+                    variant=0,
+                    dtypes=("float32", "float32", "float32"),
+                    inputs=("g",),
+                    in_place=("p", "mu", "nu"),
+                    outputs={},
+                    views=((),),
+                ),
+                NativeGroup(
+                    variant=1,
+                    dtypes=("float32", "float32", "float32"),
+                    inputs=("g",),
+                    in_place=("p", "mu", "nu"),
+                    outputs={},
+                    views=((),),
+                ),
+            ),
+        ),
+    ),
+    update=(
+        NativePhase(
+            symbol="optgen_update_1",
+            scalars=(
+                "minus_learning_rate",
+                "b1",
+                "one_minus_b1",
+                "bias_correction_b1",
+                "bias_correction_b1_2",
+                "one_minus_b2",
+                "b2",
+                "bias_correction_b2",
+                "eps_root",
+                "eps",
+                "weight_decay",
+            ),
+            groups=(
+                NativeGroup(
+                    variant=0,
+                    dtypes=("float32", "float32", "float32"),
+                    inputs=("g", "p"),
+                    in_place=("mu", "nu"),
+                    outputs={"update": ("float32", 0, "*")},
+                    views=((),),
+                ),
+                NativeGroup(
+                    variant=1,
+                    dtypes=("float32", "float32", "float32"),
+                    inputs=("g",),
+                    in_place=("mu", "nu"),
+                    outputs={"update": ("float32", 0, "*")},
+                    views=((),),
+                ),
+            ),
+        ),
+    ),
+)

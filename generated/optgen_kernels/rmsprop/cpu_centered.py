@@ -1,0 +1,45 @@
+"""What the kernels of rmsprop in the C++ file beside this one take and give.
+
+Emitted by optgen: change the rule, not this file.
+"""
+
+from pathlib import Path
+
+from optgen.runtime.kernels import Native, NativeGroup, NativePhase
+
+NATIVE = Native(
+    name="rmsprop",
+    source=Path(__file__).with_suffix(".cc"),
+    step=(
+        NativePhase(
+            symbol="optgen_step_1",
+            scalars=("minus_learning_rate", "one_minus_decay", "decay", "eps"),
+            groups=(
+                NativeGroup(
+                    variant=0,
+                    dtypes=("float32", "float32", "float32"),
+                    inputs=("g",),
+                    in_place=("p", "nu", "mu"),
+                    outputs={},
+                    views=((),),
+                ),
+            ),
+        ),
+    ),
+    update=(
+        NativePhase(
+            symbol="optgen_update_1",
+            scalars=("minus_learning_rate", "one_minus_decay", "decay", "eps"),
+            groups=(
+                NativeGroup(
+                    variant=0,
+                    dtypes=("float32", "float32", "float32"),
+                    inputs=("g",),
+                    in_place=("nu", "mu"),
+                    outputs={"update": ("float32", 0, "*")},
+                    views=((),),
+                ),
+            ),
+        ),
+    ),
+)
