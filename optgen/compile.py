@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from optgen import config
@@ -29,7 +29,7 @@ from optgen.passes.hoist import Hoisted, hoist
 from optgen.passes.step import as_step, as_update
 from optgen.runtime.leaf import Fact, LeafSpec, MaskValue
 from optgen.runtime.load import load_native, load_unit
-from optgen.runtime.targets import resolve_target, with_kernels
+from optgen.runtime.targets import check_target, resolve_target, with_kernels
 from optgen.runtime.unit import Guard, Slot, Unit
 from optgen.schedule import Leaf, LeafProgram, Machine, Mode, Plan, plan
 
@@ -41,14 +41,10 @@ class Compiled:
     """A tree's optimizer.
 
     Attributes:
-      lowered: its programs.
-      source: what was emitted.
-      unit: what was loaded from it.
-      variants: which variant serves each leaf signature.
+      unit: what was loaded of what was emitted.
+      variants: which of its variants serves each leaf signature.
     """
 
-    lowered: Lowered
-    source: str
     unit: Unit
     variants: Mapping[LeafSpec, int]
 
@@ -69,9 +65,23 @@ def compile_tree(composition: Composition, specs: Sequence[LeafSpec], target: st
 @functools.lru_cache(maxsize=1024)
 def _compile(composition: Composition, specs: tuple[LeafSpec, ...], target: str) -> Compiled:
     lowered, variants = lower(composition, specs)
-    dtypes = tuple(dict.fromkeys(dtypes_of(spec, lowered) for spec in specs))
-    source, unit = _load(_Key(lowered, target, dtypes if target != "xla" else ()))
-    return Compiled(lowered, source, unit, variants)
+    dtypes = distinct_dtypes(specs, lowered) if target != "xla" else ()
+    return Compiled(_load(_Key(lowered, target, dtypes)), variants)
+
+
+def emit(lowered: Lowered, target: str, dtypes: tuple[Dtypes, ...]) -> dict[str, str]:
+    """The files of a target, by their endings.
+
+    Args:
+      lowered: the programs of a tree.
+      target: ``xla``, or ``cpu`` for the C++ and the tables beside it.
+      dtypes: what kernels are emitted for; the ``xla`` target serves all.
+
+    Raises:
+      TargetError: for a target that this version cannot emit.
+    """
+    check_target(target)
+    return {"py": xla.emit(lowered)} if target == "xla" else native.emit(lowered, dtypes)
 
 
 def trace_tree(composition: Composition, specs: Sequence[LeafSpec]) -> dict[LeafSpec, Traced]:
@@ -90,8 +100,15 @@ def optimize(program: Program) -> Program:
 
 def lower(
     composition: Composition, specs: Sequence[LeafSpec]
-) -> tuple[Lowered, dict[LeafSpec, int]]:
+) -> tuple[Lowered, Mapping[LeafSpec, int]]:
     """The programs of a tree's distinct leaves, cut; and which of them serves each signature."""
+    return _lower(composition, tuple(dict.fromkeys(specs)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _lower(
+    composition: Composition, specs: tuple[LeafSpec, ...]
+) -> tuple[Lowered, Mapping[LeafSpec, int]]:
     traced = trace_tree(composition, specs)
     programs = {one: (optimize(one.update), optimize(one.init)) for one in traced.values()}
     groups: dict[tuple[object, ...], list[LeafSpec]] = {}
@@ -127,7 +144,7 @@ def lower(
 
 
 def plan_tree(
-    compiled: Compiled,
+    composition: Composition,
     specs: Sequence[LeafSpec],
     names: Sequence[str],
     machine: Machine,
@@ -136,21 +153,27 @@ def plan_tree(
     """Plans a step of a tree for a machine.
 
     Args:
-      compiled: the tree's optimizer.
+      composition: the rules, given their static hyperparameters.
       specs: the signature of each leaf.
       names: what each leaf is called, for readers.
       machine: what to plan for.
       mode: ``step`` stores the next parameters, ``update`` the updates.
     """
-    hoisted = compiled.lowered.update
+    lowered, variants = lower(composition, specs)
+    hoisted = lowered.update
     finish = as_step if mode == "step" else as_update
     leaves = [finish(leaf) for leaf in hoisted.leaves]
     programs = [LeafProgram(*parts) for parts in zip(leaves, hoisted.partials, strict=True)]
     placed = [
-        Leaf(name, spec.shape, dtypes_of(spec, compiled.lowered), compiled.variants[spec])
+        Leaf(name, spec.shape, dtypes_of(spec, lowered), variants[spec])
         for name, spec in zip(names, specs, strict=True)
     ]
     return plan(programs, placed, machine, mode)
+
+
+def distinct_dtypes(specs: Iterable[LeafSpec], lowered: Lowered) -> tuple[Dtypes, ...]:
+    """The distinct dtypes of leaves, in order."""
+    return tuple(dict.fromkeys(dtypes_of(spec, lowered) for spec in specs))
 
 
 def dtypes_of(spec: LeafSpec, lowered: Lowered) -> Dtypes:
@@ -244,12 +267,10 @@ class _Key:
 
 
 @functools.lru_cache(maxsize=1024)
-def _load(key: _Key) -> tuple[str, Unit]:
+def _load(key: _Key) -> Unit:
     name = key.lowered.name
-    source = xla.emit(key.lowered)
-    unit = load_unit(name, source)
+    unit = load_unit(name, emit(key.lowered, "xla", ())["py"])
     if key.target == "xla":
-        return source, unit
-    files = native.emit(key.lowered, key.dtypes)
-    kernels = load_native(name, files["py"], files["cc"])
-    return files["cc"], with_kernels(unit, kernels, key.target)
+        return unit
+    files = emit(key.lowered, "cpu", key.dtypes)
+    return with_kernels(unit, load_native(name, files["py"], files["cc"]), key.target)

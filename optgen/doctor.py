@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from optgen.config import SETTINGS
 from optgen.dsl.rule import TARGETS
+from optgen.errors import TargetError
 from optgen.runtime.targets import TARGETS as EMITTED
+from optgen.runtime.targets import resolve_target
 
 PACKAGES = ("optgen", "jax", "jaxlib", "optax", "numpy", "sympy")
 """What optgen always runs on."""
@@ -76,6 +78,19 @@ class Diagnosis:
         yield "devices", list(self.devices)
         yield "versions", [(name, _version(name, v)) for name, v in self.versions.items()]
         yield "environment", [(s.name, f"{s.value} ({s.about})") for s in self.settings]
+
+
+def available() -> dict[str, str]:
+    """The targets of this version, each with the reason why it cannot serve here, or ""."""
+    return {name: _why_not(name) for name in EMITTED}
+
+
+def _why_not(name: str) -> str:
+    try:
+        resolve_target(name)
+    except TargetError as error:
+        return str(error)
+    return ""
 
 
 def diagnose() -> Diagnosis:

@@ -16,9 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from optgen.compile import dtypes_of, lower
+from optgen.compile import distinct_dtypes, emit, lower
 from optgen.dsl.rule import Instance
-from optgen.emit import native, xla
 from optgen.emit.python import Doc, literal, render
 from optgen.emit.templates import template
 from optgen.errors import HyperparameterError, TargetError, UsageError
@@ -265,12 +264,11 @@ def _files(
         instance = _instance(rule, configuration.given)
         lowered, _ = lower(instance.composition, configuration.leaves)
         suffix = "" if configuration is configurations[0] else _difference(instance, first)
-        files[f"xla{suffix}.py"] = xla.emit(lowered)  # what every platform can run
+        files[f"xla{suffix}.py"] = emit(lowered, "xla", ())["py"]  # what every platform can run
         modules.append(f"xla{suffix}")
         kernels = []
         if "cpu" in targets:
-            dtypes = dict.fromkeys(dtypes_of(leaf, lowered) for leaf in configuration.leaves)
-            emitted = native.emit(lowered, tuple(dtypes))
+            emitted = emit(lowered, "cpu", distinct_dtypes(configuration.leaves, lowered))
             files |= {f"cpu{suffix}.{kind}": text for kind, text in emitted.items()}
             modules.append(f"cpu{suffix}")
             kernels.append(f"cpu{suffix}.NATIVE")

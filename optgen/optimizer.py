@@ -7,7 +7,14 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from optgen.compile import Compiled, compile_tree, plan_tree, trace_tree
+from optgen.compile import (
+    compile_tree,
+    distinct_dtypes,
+    emit,
+    lower,
+    plan_tree,
+    trace_tree,
+)
 from optgen.dsl.rule import Instance
 from optgen.errors import TargetError
 from optgen.explain import Explanation, explain
@@ -48,11 +55,6 @@ class Optimizer(Transformation):
         self.instance = instance
         return self
 
-    def compiled(self, params: Any, target: str | None = None) -> Compiled:
-        """All that was made for a tree of parameters (arrays, or ``jax.ShapeDtypeStruct``)."""
-        specs = self.face.specs(params)
-        return compile_tree(self.instance.composition, specs, target or self.instance.target)
-
     def programs(self, params: Any) -> list[Program]:
         """The math program of each leaf, in the order of ``jax.tree.leaves``, before any pass."""
         specs = self.face.specs(params)
@@ -76,7 +78,10 @@ class Optimizer(Transformation):
         """
         if target == "auto":
             raise TargetError("source takes the target to print: 'xla', 'cpu', 'triton' or 'tpu'")
-        return self.compiled(params, target).source
+        specs = self.face.specs(params)
+        lowered, _ = lower(self.instance.composition, specs)
+        files = emit(lowered, target, distinct_dtypes(specs, lowered))
+        return next(iter(files.values()))
 
     def plan(self, params: Any, machine: Machine | str | None = None, mode: Mode = "step") -> Plan:
         """The launches that a kernel target runs for a step, and what each moves.
@@ -89,10 +94,9 @@ class Optimizer(Transformation):
         Raises:
           UsageError: for a machine that is not known, listing those that are.
         """
-        compiled = self.compiled(params)
         _, _, names = trees.flatten(params, "params")
         chosen = machine if isinstance(machine, Machine) else machine_named(machine or "here")
-        return plan_tree(compiled, self.face.specs(params), names, chosen, mode)
+        return plan_tree(self.instance.composition, self.face.specs(params), names, chosen, mode)
 
     def explain(self, params: Any, machine: Machine | str | None = None) -> Explanation:
         """Stages, launches, the bytes moved for each parameter, and the floor on a machine.

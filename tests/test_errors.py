@@ -16,7 +16,6 @@ import pytest
 
 import optgen
 from optgen import dsl
-from optgen.compile import TARGETS
 from optgen.errors import (
     HyperparameterError,
     ParseError,
@@ -26,6 +25,7 @@ from optgen.errors import (
     UsageError,
 )
 from optgen.ir.text import parse
+from optgen.runtime.targets import TARGETS
 
 PARAMS = {"w": jnp.ones((3, 2)), "b": jnp.ones(2)}
 

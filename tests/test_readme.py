@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from optgen.cli.app import app
-from optgen.compile import TARGETS
+from optgen.runtime.targets import TARGETS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

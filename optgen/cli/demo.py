@@ -83,7 +83,7 @@ def _verify(choice: Choice) -> bool:
 
     _heading(3, "Is it right? Each step beside the same rule at 50 digits")
     with output.progress("verify") as progress:
-        report = verify(choice.make, reference=None, progress=progress)
+        report = verify(choice.make, targets=verification.serving(), progress=progress)
     verification.show(choice.name, report)
     return report.ok
 

@@ -15,7 +15,7 @@ STOCK_PACKAGES = Path("generated/optgen_kernels")
 @click.command("generate")
 @click.argument("rule", required=False)
 @click.option("out", "-o", "--out", type=click.Path(path_type=Path), help="Where packages go.")
-@click.option("targets", "--target", multiple=True, help="What to emit for; by default xla.")
+@click.option("targets", "--target", multiple=True, help="What to emit for; by default all.")
 @options.settings
 @options.work
 @click.option("every", "--all", is_flag=True, help="The packages of all stock rules.")
@@ -66,6 +66,7 @@ def _generate(
 
     from optgen.generate import DEFAULT_SHAPES, generate
     from optgen.rules import choose
+    from optgen.runtime.targets import TARGETS
 
     choice = choose(rule, settings)
     leaves = jax.tree.leaves(options.make_work(shapes, tree, dtype))
@@ -76,7 +77,7 @@ def _generate(
         settings=choice.settings,
         shapes=dict.fromkeys(leaf.shape for leaf in leaves) if asked else DEFAULT_SHAPES,
         dtypes=[leaves[0].dtype.name],
-        targets=targets or ("xla",),
+        targets=targets or TARGETS,
     )
 
 

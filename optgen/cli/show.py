@@ -53,18 +53,7 @@ def _math(request: Request) -> str:
 
 
 def _plan(request: Request) -> str:
-    from optgen.compile import plan_tree
-    from optgen.schedule import machine
-
-    compiled = request.optimizer.compiled(request.tree)
-    specs = request.optimizer.face.specs(request.tree)
-    return str(plan_tree(compiled, specs, _leaf_names(request.tree), machine(request.machine)))
-
-
-def _leaf_names(tree: Any) -> list[str]:
-    import jax
-
-    return [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
+    return str(request.optimizer.plan(request.tree, request.machine))
 
 
 def _latex(request: Request) -> str:
@@ -81,8 +70,12 @@ def _stablehlo(request: Request) -> str:
     import jax
 
     state = jax.eval_shape(request.optimizer.init, request.tree)
-    step = jax.jit(request.optimizer.step, donate_argnums=(1, 2))
-    return str(step.lower(request.tree, state, request.tree).as_text())
+
+    def step(params: Any, state: Any, grads: Any) -> Any:  # in the order of what is donated
+        return request.optimizer.step(grads, state, params)
+
+    jitted = jax.jit(step, donate_argnums=(0, 1))
+    return str(jitted.lower(request.tree, state, request.tree).as_text())
 
 
 FORMS: dict[str, tuple[Callable[[Request], str], str]] = {
@@ -177,7 +170,10 @@ def _print_passes(request: Request) -> None:
 
 
 def _hoisted(request: Request) -> Iterator[Program]:
-    lowered = request.optimizer.compiled(request.tree).lowered
+    from optgen.compile import lower
+
+    optimizer = request.optimizer
+    lowered, _ = lower(optimizer.instance.composition, optimizer.face.specs(request.tree))
     yield lowered.update.constants
     yield from lowered.update.scalars
     for partials in lowered.update.partials:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("verify")
 @options.rule
-@click.option("targets", "--target", multiple=True, help="What to verify; by default xla.")
+@click.option("targets", "--target", multiple=True, help="By default all that work here.")
 @click.option("--steps", default=5, show_default=True, type=click.IntRange(min=1))
 @options.settings
 @click.option("shapes", "--shape", multiple=True, metavar="NxM", help="A leaf; may be given again.")
@@ -49,7 +49,7 @@ def command(
         report = verify(
             choice.make,
             reference=choice.reference(),
-            targets=targets or ("xla",),
+            targets=targets or serving(),
             steps=steps,
             leaves=leaves if shapes else None,
             dtypes=[options.dtype_name(dtype) for dtype in dtypes] or None,
@@ -61,6 +61,17 @@ def command(
         show(choice.name, report)
     if not report.ok:
         raise VerificationError("\n  ".join([f"{choice.name} does not hold:", *report.failures()]))
+
+
+def serving() -> list[str]:
+    """The targets that can serve on this machine; says which cannot, and why."""
+    from optgen.doctor import available
+
+    reasons = available()
+    for name, reason in reasons.items():
+        if reason:
+            click.echo(f"{name} is not verified: {reason}", err=True)
+    return [name for name, reason in reasons.items() if not reason]
 
 
 def show(name: str, report: Report) -> None:

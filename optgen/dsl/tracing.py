@@ -203,7 +203,8 @@ def _observe(
     """
     code: CodeType = function.__code__
     end = code.co_firstlineno
-    outer = sys.getprofile()
+    if sys.getprofile() is not None:  # somebody is profiling; names are not worth disturbing that
+        return function(*args, **values), end
 
     def profiler(frame: FrameType, event: str, _: Any) -> None:
         nonlocal end
@@ -215,7 +216,7 @@ def _observe(
     try:
         return function(*args, **values), end
     finally:
-        sys.setprofile(outer)
+        sys.setprofile(None)
 
 
 def _note_names(tracing: Trace, found: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from optgen.ir.types import LEAF, REAL, SCALAR, Axes
 from optgen.schedule.graph import is_reduction
 from optgen.schedule.kernel import Kernel
 
-_CLAUSE = {"sum": "+", "max": "largest", "min": "smallest"}
+_CLAUSE = {"sum": "+", "max": "optgen::largest", "min": "optgen::smallest"}
 
 
 @dataclass(frozen=True)

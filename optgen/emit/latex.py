@@ -72,7 +72,9 @@ def latex(program: Program) -> str:
         text = symbol(plain_name, subscript)
         taken = text in texts.values()
         texts[equation.symbol] = _below(_upright(plain_name), subscript) if taken else text
-    printer = LatexPrinter({"order": "none", "symbol_names": texts})
+    # A thin space: upright names side by side would read as one.
+    settings = {"order": "none", "symbol_names": texts, "mul_symbol": r" \, "}
+    printer = LatexPrinter(settings)
     body = " \\\\\n".join(f"  {_line(equation, printer, texts)}" for equation in read)
     return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from optgen.emit.equations import equations
 from optgen.emit.lowered import Lowered, LoweredVariant
+from optgen.emit.plain import plain
 from optgen.emit.printer import Printer
 from optgen.emit.python import Constants, Doc, Jnp, Scalars, document, literal, render
 from optgen.emit.templates import template
@@ -49,7 +49,7 @@ def header(lowered: Lowered) -> list[str]:
     """What stands at the top of emitted code: the equations of the first variants."""
     paragraphs = []
     for variant in lowered.variants[:_SHOWN]:
-        wrapped = [part for line in equations(variant.math) for part in _wrap(line)]
+        wrapped = [part for line in plain(variant.math) for part in _wrap(line)]
         served = [] if len(lowered.variants) == 1 else [*_fill(f"{describe(variant)}:"), ""]
         paragraphs.append("\n".join([*served, *(f"    {line}" for line in wrapped)]))
     if lowered.settings:

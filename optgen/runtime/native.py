@@ -52,7 +52,7 @@ class NativeLeaves:
     def _result(self, i: int) -> Result:
         arrays, slots = self.arrays[i], self.leaves[i].slots
         out = arrays["p" if self.mode == "step" else "update"]
-        return out, {name: arrays[name] for name in slots}
+        return out, {name: arrays[name].reshape(old.shape) for name, old in slots.items()}
 
     def _serves(self, i: int) -> bool:
         shape = tuple(self.leaves[i].g.shape)

@@ -166,8 +166,7 @@ class _GroupRun:
         self._compare_starts(ours, theirs)
         seen = self.play("optax", theirs)
         if self.group.dtype in ("float32", "float64"):
-            own = format_of(dtype_of(self.group.dtype)).unit_roundoff
-            self._compare_mathematics(seen, _DISAGREES * theirs.coarsest / own)
+            self._compare_mathematics(seen, _DISAGREES * self._coarseness(theirs))
         return {name: max(s.errors.worst() for s in found) for name, found in seen.items()}
 
     def _compare_starts(self, ours: Ours, theirs: Reference) -> None:
@@ -179,6 +178,14 @@ class _GroupRun:
                         f"{self.group.name}: {name} of leaf {self.leaf_names[i]!r} does not begin "
                         "as it does in optax: compare the init of the slot with the reference's"
                     )
+
+    def _coarseness(self, theirs: Reference) -> float:
+        """How much coarser some of what the reference computes with is than the parameters."""
+        numbers = self.optimizer.hyperparameters
+        scheduled = numbers(0) != numbers(self.group.steps - 1)
+        # Schedules take an int32 and return a float32, even under x64.
+        coarsest = max(theirs.coarsest, format_of(np.float32).unit_roundoff * scheduled)
+        return coarsest / format_of(dtype_of(self.group.dtype)).unit_roundoff
 
     def _compare_mathematics(self, seen: Mapping[str, Sequence[_Seen]], factor: float) -> None:
         """Notes outputs of the reference that this much times the rounding does not explain."""

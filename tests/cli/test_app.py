@@ -8,7 +8,7 @@ import pytest
 from optgen.cli import main
 from optgen.cli.app import COMMANDS
 from optgen.cli.show import COMPILED, SOURCES
-from optgen.compile import TARGETS
+from optgen.runtime.targets import TARGETS
 
 
 def test_help_lists_every_command(optgen):

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from optgen.compile import TARGETS
 from optgen.rules import Choice
+from optgen.runtime.targets import TARGETS
 from optgen.zoo import ATOMS, STOCK
 
 
@@ -58,6 +58,16 @@ def test_verify_holds_for_a_rule_of_ones_own_as_json(optgen, rules):
     found = json.loads(result.stdout)
     assert found["ok"]
     assert {row["group"] for row in found["rows"]} == {"bfloat16"}
+
+
+def test_verify_leaves_out_what_cannot_serve_and_says_why(optgen, monkeypatch):
+    from optgen import doctor
+
+    monkeypatch.setattr(doctor, "available", lambda: {"xla": "", "cpu": "there is no compiler"})
+    result = optgen("verify", "sgd", "--steps", "1", "--shape", "3", "--dtype", "f32", "--json")
+    assert result.exit_code == 0
+    assert {row["target"] for row in json.loads(result.stdout)["rows"]} == {"xla"}
+    assert "cpu is not verified: there is no compiler" in result.stderr
 
 
 def test_verify_fails_where_optax_is_another_rule(optgen, monkeypatch):

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from optgen.cli.show import SOURCES
-from optgen.compile import TARGETS
 from optgen.ir.text import parse
+from optgen.runtime.targets import TARGETS
 
 
 def test_math_is_a_program_that_can_be_read_back(optgen):

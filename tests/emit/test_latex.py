@@ -14,18 +14,19 @@ def lines(optimizer, **kinds):
 
 def test_adamw_reads_as_in_its_paper():
     assert lines(adamw(1e-3)) == [
-        r"\mu_t &= \beta_1 \mu_{t-1} + \left(1 - \beta_1\right) g_t",
+        r"\mu_t &= \beta_1 \, \mu_{t-1} + \left(1 - \beta_1\right) \, g_t",
         r"\hat{\mu}_t &= \frac{\mu_t}{1 - \beta_1^{t}}",
-        r"\nu_t &= \beta_2 \nu_{t-1} + \left(1 - \beta_2\right) g_t^{2}",
+        r"\nu_t &= \beta_2 \, \nu_{t-1} + \left(1 - \beta_2\right) \, g_t^{2}",
         r"\hat{\nu}_t &= \frac{\nu_t}{1 - \beta_2^{t}}",
-        r"u_t &= \frac{\hat{\mu}_t}{\sqrt{\hat{\nu}_t} + \epsilon} + \lambda \theta_{t-1}",
-        r"\theta_t &= \theta_{t-1} - \eta u_t",
+        r"u_t &= \frac{\hat{\mu}_t}{\sqrt{\hat{\nu}_t} + \epsilon} + \lambda \, \theta_{t-1}",
+        r"\theta_t &= \theta_{t-1} - \eta \, u_t",
     ]
 
 
 def test_a_compensation_is_shown_as_it_is_computed():
     assert lines(kahan(1e-3)) == [
-        r"y_t &= - \eta \left(g_t + \lambda \theta_{t-1}\right) - \mathrm{compensation}_{t-1}",
+        r"y_t &= - \eta \, \left(g_t + \lambda \, \theta_{t-1}\right)"
+        r" - \mathrm{compensation}_{t-1}",
         r"s_t &= \operatorname{round}_{\theta}\left(\theta_{t-1} + y_t\right)",
         r"\mathrm{compensation}_t &= \left(s_t - \theta_{t-1}\right) - y_t",
         r"\theta_t &= \theta_{t-1} + \left(s_t - \theta_{t-1}\right)",

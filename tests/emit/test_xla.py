@@ -63,8 +63,8 @@ def test_the_head_holds_the_reference_and_the_equations():
     assert head.startswith("AdamW (Loshchilov and Hutter, 2019, arXiv:1711.05101).")
     for equation in (
         "mu' = b1*mu + (1 - b1)*g",
-        "nu' = b2*nu + (1 - b2)*(g*g)",
-        "p' = p + -learning_rate*update",
+        "nu' = b2*nu + (1 - b2)*g**2",
+        "p' = p - learning_rate*update",
     ):
         assert f"    {equation}\n" in head
 

@@ -5,8 +5,6 @@ import jax.numpy as jnp
 import pytest
 
 import optgen
-from optgen.compile import plan_tree
-from optgen.schedule import machine
 from tests.schedule.running import assert_same
 
 SHAPES = [(), (7,), (5, 3), (3, 5), (2, 4, 5), (5, 2, 4), (0,), (3, 0), (3, 2, 4, 5)]
@@ -33,6 +31,4 @@ RULES = {name: getattr(optgen, name)(1e-3) for name in PLAIN} | {
 def test_stock_rules(name, on, mode):
     tree = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in SHAPES]
     tree.append(jax.ShapeDtypeStruct((4, 5), jnp.bfloat16))
-    compiled, specs = RULES[name].compiled(tree), RULES[name].face.specs(tree)
-    names = [f"leaf {spec}" for spec in specs]
-    assert_same(plan_tree(compiled, specs, names, machine(on), mode))
+    assert_same(RULES[name].plan(tree, on, mode))

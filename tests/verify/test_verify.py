@@ -192,14 +192,36 @@ def test_float64_is_measured_where_x64_is_on():
     assert {row.output for row in wide} == {"params", "updates", "mu", "nu"}
 
 
-def test_schedules_are_followed():
+@pytest.mark.parametrize("x64", [False, True])
+def test_schedules_are_followed(x64):
     schedule = optax.linear_schedule(1e-2, 1e-3, 3)
-    report = verify(
-        lambda target: adamw(schedule),
-        reference=optax.adamw(schedule, weight_decay=0.1),
-        **QUICK,
-    )
+    with jax.enable_x64(x64):
+        report = verify(
+            lambda target: adamw(schedule),
+            reference=optax.adamw(schedule, weight_decay=0.1),
+            **QUICK | {"dtypes": ["float64" if x64 else "float32"]},
+        )
     assert report.ok, report.failures()
+
+
+def test_narrow_slots_are_measured_in_the_units_of_the_rules_slots():
+    @dsl.rule
+    def adam(g, p, *, learning_rate, mu_dtype: str = "float32", b1=0.9, b2=0.999, eps=1e-8):
+        t = dsl.step()
+        mu, nu = dsl.state("mu", dtype=mu_dtype), dsl.state("nu", dtype="float32")
+        mu.next = b1 * mu + (1 - b1) * g
+        nu.next = b2 * nu + (1 - b2) * g**2
+        mu_hat, nu_hat = mu.next / (1 - b1**t), nu.next / (1 - b2**t)
+        return -learning_rate * mu_hat / (dsl.sqrt(nu_hat) + eps)
+
+    for ours in ("bfloat16", "float32"):
+        report = verify(
+            lambda target, ours=ours: adam(1e-2, mu_dtype=ours),
+            reference=optax.adam(1e-2, mu_dtype="bfloat16"),
+            leaves=SMALL,
+            steps=2,
+        )
+        assert report.ok, report.failures()
 
 
 def test_a_report_is_json():

@@ -47,11 +47,8 @@ def _words(setting: tuple[str, Any]) -> str:
 
 LR = {"learning_rate": 2e-3}
 SCHEDULED = {"learning_rate": WARMUP}
-ADAM: list[dict[str, Any]] = [
-    LR,
-    SCHEDULED | {"b1": 0.8, "b2": 0.95, "eps": 1e-3, "eps_root": 1e-4},
-    LR | {"mu_dtype": jnp.bfloat16},
-]
+TUNED = SCHEDULED | {"b1": 0.8, "b2": 0.95, "eps": 1e-3, "eps_root": 1e-4}
+NARROW = LR | {"mu_dtype": jnp.bfloat16}
 DECAY: list[dict[str, Any]] = [
     LR | {"weight_decay": 0.1, "mask": MASK_TREE},
     SCHEDULED | {"weight_decay": FADING, "mask": matrices},
@@ -64,16 +61,17 @@ _STOCK: dict[str, list[dict[str, Any]]] = {
         SCHEDULED | {"momentum": 0.9},
         LR | {"momentum": 0.9, "nesterov": True, "accumulator_dtype": jnp.bfloat16},
     ],
-    "adam": [*ADAM, LR | {"nesterov": True}],
-    "adamw": [*ADAM, *DECAY, LR | {"weight_decay": 0.1, "mask": True, "nesterov": True}],
-    "nadam": [LR, LR | {"mu_dtype": jnp.bfloat16}, LR | {"nesterov": False}],
-    "nadamw": [SCHEDULED, *DECAY[:2]],
+    "adam": [LR, TUNED, NARROW, LR | {"nesterov": True}],
+    "adamw": [LR, TUNED, NARROW, *DECAY, TUNED | {"mask": True, "nesterov": True}],
+    "nadam": [LR, NARROW, LR | {"nesterov": False}],
+    "nadamw": [TUNED, DECAY[0]],
     "amsgrad": [
-        *ADAM,
+        TUNED,
+        NARROW,
         LR | {"b2": 0.9, "bias_correction_mu": False, "bias_correction_nu": False},
         LR | {"bias_correction_mu": False},
     ],
-    "lion": [LR, LR | {"b1": 0.95, "b2": 0.98, "mu_dtype": jnp.bfloat16}, *DECAY],
+    "lion": [LR, NARROW | {"b1": 0.95, "b2": 0.98}, *DECAY],
     "rmsprop": [
         LR,
         SCHEDULED | {"decay": 0.99, "eps": 1e-3, "initial_scale": 1.0},
@@ -96,7 +94,7 @@ _STOCK: dict[str, list[dict[str, Any]]] = {
         SMALL | LR | {"weight_decay_rate": FADING, "weight_decay_mask": matrices},
         SMALL | LR | {"weight_decay_rate": 1e-2, "weight_decay_mask": MASK_TREE},
     ],
-    "lamb": [LR, SCHEDULED | {"b1": 0.8, "b2": 0.95, "eps": 1e-3, "eps_root": 1e-4}, *DECAY],
+    "lamb": [TUNED | {"weight_decay": 0.1}, *DECAY],
     "lars": [
         LR,
         SCHEDULED | {"weight_decay": 0.1, "trust_coefficient": 0.1, "momentum": 0.5},

@@ -2,36 +2,33 @@
 //
 // For leaves with factored_axes(128) = None:
 //
-//     decay = 1 - (step - decay_offset) ** (-decay_rate)
-//     square = g*g + eps
+//     decay = 1 - (t - decay_offset)**-decay_rate
+//     square = g**2 + eps
 //     v' = decay*v + (1 - decay)*square
 //     scale_by_factored_rms = g*rsqrt(v')
-//     rms = sqrt(mean_leaf(scale_by_factored_rms*scale_by_factored_rms))
-//     clip_by_block_rms = scale_by_factored_rms/maximum(1, rms/clipping_threshold)
+//     clip_by_block_rms = scale_by_factored_rms/maximum(1,
+//         sqrt(mean(scale_by_factored_rms**2))/clipping_threshold)
 //     scale_by_learning_rate = learning_rate*clip_by_block_rms
-//     factor = mean_leaf(p*p)
-//     rms_2 = sqrt(where(factor <= 1e-06, 1e-06, factor))
-//     scale_by_param_block_rms = scale_by_learning_rate*rms_2
-//     p' = p + -scale_by_param_block_rms
+//     rms = sqrt(where(mean(p**2) <= 1e-06, 1e-06, mean(p**2)))
+//     scale_by_param_block_rms = scale_by_learning_rate*rms
+//     p' = p - scale_by_param_block_rms
 //
 // For leaves with factored_axes(128) = (0, 1) and ndim 2:
 //
-//     decay = 1 - (step - decay_offset) ** (-decay_rate)
-//     factor = 1 - decay
-//     square = g*g + eps
-//     over_rows = mean_axis1(square)
-//     v_row' = decay*v_row + factor*over_rows
-//     row_factor = rsqrt(v_row'/mean_leaf(v_row'))
-//     over_columns = mean_axis0(square)
-//     v_col' = decay*v_col + factor*over_columns
+//     decay = 1 - (t - decay_offset)**-decay_rate
+//     square = g**2 + eps
+//     over_rows = mean(square, axis=1)
+//     v_row' = decay*v_row + (1 - decay)*over_rows
+//     row_factor = rsqrt(v_row'/mean(v_row'))
+//     over_columns = mean(square, axis=0)
+//     v_col' = decay*v_col + (1 - decay)*over_columns
 //     scale_by_factored_rms = g*row_factor*rsqrt(v_col')
-//     rms = sqrt(mean_leaf(scale_by_factored_rms*scale_by_factored_rms))
-//     clip_by_block_rms = scale_by_factored_rms/maximum(1, rms/clipping_threshold)
+//     clip_by_block_rms = scale_by_factored_rms/maximum(1,
+//         sqrt(mean(scale_by_factored_rms**2))/clipping_threshold)
 //     scale_by_learning_rate = learning_rate*clip_by_block_rms
-//     factor_2 = mean_leaf(p*p)
-//     rms_2 = sqrt(where(factor_2 <= 1e-06, 1e-06, factor_2))
-//     scale_by_param_block_rms = scale_by_learning_rate*rms_2
-//     p' = p + -scale_by_param_block_rms
+//     rms = sqrt(where(mean(p**2) <= 1e-06, 1e-06, mean(p**2)))
+//     scale_by_param_block_rms = scale_by_learning_rate*rms
+//     p' = p - scale_by_param_block_rms
 //
 // Emitted for min_dim_size_to_factor=128, multiply_by_parameter_scale=True, momentum=None,
 // dtype_momentum='float32', weight_decay_rate=None, factored=True.

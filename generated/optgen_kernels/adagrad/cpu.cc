@@ -1,8 +1,8 @@
 // Adagrad (Duchi, Hazan and Singer, 2011, JMLR 12).
 //
-//     sum_of_squares' = g*g + sum_of_squares
+//     sum_of_squares' = g**2 + sum_of_squares
 //     scale_by_rss = where(sum_of_squares' > 0, rsqrt(sum_of_squares' + eps), 0)*g
-//     p' = p + -learning_rate*scale_by_rss
+//     p' = p - learning_rate*scale_by_rss
 //
 // Emitted by optgen: change the rule, not this file. Each function is one kernel of the plan; the
 // launch code that cuts leaves into tiles, and combines what tiles leave, is in optgen_sweep.h.

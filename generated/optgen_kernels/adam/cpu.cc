@@ -1,11 +1,11 @@
 // Adam (Kingma and Ba, 2015, arXiv:1412.6980).
 //
 //     mu' = (1 - b1)*g + b1*mu
-//     mu_hat = mu'/(1 - b1**step)
-//     nu' = (1 - b2)*(g*g) + b2*nu
-//     nu_hat = nu'/(1 - b2**step)
+//     mu_hat = mu'/(1 - b1**t)
+//     nu' = (1 - b2)*g**2 + b2*nu
+//     nu_hat = nu'/(1 - b2**t)
 //     scale_by_adam = mu_hat/(sqrt(nu_hat + eps_root) + eps)
-//     p' = p + -learning_rate*scale_by_adam
+//     p' = p - learning_rate*scale_by_adam
 //
 // Emitted for mu_dtype=None, nesterov=False.
 //

@@ -3,21 +3,21 @@
 For leaves with mask None, or mask True:
 
     mu' = (1 - b1)*g + b1*mu
-    mu_hat = mu'/(1 - b1**step)
-    nu' = (1 - b2)*(g*g) + b2*nu
-    nu_hat = nu'/(1 - b2**step)
+    mu_hat = mu'/(1 - b1**t)
+    nu' = (1 - b2)*g**2 + b2*nu
+    nu_hat = nu'/(1 - b2**t)
     scale_by_adam = mu_hat/(sqrt(nu_hat + eps_root) + eps)
     add_decayed_weights = scale_by_adam + weight_decay*p
-    p' = p + -learning_rate*add_decayed_weights
+    p' = p - learning_rate*add_decayed_weights
 
 For leaves with mask False:
 
     mu' = (1 - b1)*g + b1*mu
-    mu_hat = mu'/(1 - b1**step)
-    nu' = (1 - b2)*(g*g) + b2*nu
-    nu_hat = nu'/(1 - b2**step)
+    mu_hat = mu'/(1 - b1**t)
+    nu' = (1 - b2)*g**2 + b2*nu
+    nu_hat = nu'/(1 - b2**t)
     scale_by_adam = mu_hat/(sqrt(nu_hat + eps_root) + eps)
-    p' = p + -learning_rate*scale_by_adam
+    p' = p - learning_rate*scale_by_adam
 
 Emitted for mu_dtype=None, nesterov=False.
 

@@ -1,11 +1,11 @@
 // AMSGrad (Reddi, Kale and Kumar, 2018, arXiv:1904.09237).
 //
 //     mu' = (1 - b1)*g + b1*mu
-//     mu_hat = mu'/(1 - b1**step)
-//     nu' = (1 - b2)*(g*g) + b2*nu
-//     nu_max' = maximum(nu_max, nu'/(1 - b2**step))
+//     mu_hat = mu'/(1 - b1**t)
+//     nu' = (1 - b2)*g**2 + b2*nu
+//     nu_max' = maximum(nu_max, nu'/(1 - b2**t))
 //     scale_by_amsgrad = mu_hat/(sqrt(nu_max' + eps_root) + eps)
-//     p' = p + -learning_rate*scale_by_amsgrad
+//     p' = p - learning_rate*scale_by_amsgrad
 //
 // Emitted for mu_dtype=None, bias_correction_mu=True, bias_correction_nu=True.
 //

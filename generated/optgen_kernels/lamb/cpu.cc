@@ -3,35 +3,31 @@
 // For leaves with mask None, or mask True:
 //
 //     mu' = (1 - b1)*g + b1*mu
-//     mu_hat = mu'/(1 - b1**step)
-//     nu' = (1 - b2)*(g*g) + b2*nu
-//     nu_hat = nu'/(1 - b2**step)
+//     mu_hat = mu'/(1 - b1**t)
+//     nu' = (1 - b2)*g**2 + b2*nu
+//     nu_hat = nu'/(1 - b2**t)
 //     scale_by_adam = mu_hat/(sqrt(nu_hat + eps_root) + eps)
 //     add_decayed_weights = scale_by_adam + weight_decay*p
-//     factor = sum_leaf(p*p)
-//     param_norm = sqrt(where(factor <= 0, 0, factor))
-//     factor_2 = sum_leaf(add_decayed_weights*add_decayed_weights)
-//     update_norm = sqrt(where(factor_2 <= 0, 0, factor_2))
+//     param_norm = sqrt(where(sum(p**2) <= 0, 0, sum(p**2)))
+//     update_norm = sqrt(where(sum(add_decayed_weights**2) <= 0, 0, sum(add_decayed_weights**2)))
 //     ratio = param_norm/(update_norm + 0)
 //     trust_ratio = where((param_norm == 0) | (update_norm == 0), 1, ratio)
 //     scale_by_trust_ratio = add_decayed_weights*trust_ratio
-//     p' = p + -learning_rate*scale_by_trust_ratio
+//     p' = p - learning_rate*scale_by_trust_ratio
 //
 // For leaves with mask False:
 //
 //     mu' = (1 - b1)*g + b1*mu
-//     mu_hat = mu'/(1 - b1**step)
-//     nu' = (1 - b2)*(g*g) + b2*nu
-//     nu_hat = nu'/(1 - b2**step)
+//     mu_hat = mu'/(1 - b1**t)
+//     nu' = (1 - b2)*g**2 + b2*nu
+//     nu_hat = nu'/(1 - b2**t)
 //     scale_by_adam = mu_hat/(sqrt(nu_hat + eps_root) + eps)
-//     factor = sum_leaf(p*p)
-//     param_norm = sqrt(where(factor <= 0, 0, factor))
-//     factor_2 = sum_leaf(scale_by_adam*scale_by_adam)
-//     update_norm = sqrt(where(factor_2 <= 0, 0, factor_2))
+//     param_norm = sqrt(where(sum(p**2) <= 0, 0, sum(p**2)))
+//     update_norm = sqrt(where(sum(scale_by_adam**2) <= 0, 0, sum(scale_by_adam**2)))
 //     ratio = param_norm/(update_norm + 0)
 //     trust_ratio = where((param_norm == 0) | (update_norm == 0), 1, ratio)
 //     scale_by_trust_ratio = scale_by_adam*trust_ratio
-//     p' = p + -learning_rate*scale_by_trust_ratio
+//     p' = p - learning_rate*scale_by_trust_ratio
 //
 // Emitted by optgen: change the rule, not this file. Each function is one kernel of the plan; the
 // launch code that cuts leaves into tiles, and combines what tiles leave, is in optgen_sweep.h.

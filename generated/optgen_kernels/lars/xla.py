@@ -4,10 +4,8 @@ For leaves with mask None and mask None, or mask None and mask True, or mask Tru
 or more:
 
     add_decayed_weights = g + weight_decay*p
-    factor = sum_leaf(p*p)
-    param_norm = sqrt(where(factor <= 0, 0, factor))
-    factor_2 = sum_leaf(add_decayed_weights*add_decayed_weights)
-    update_norm = sqrt(where(factor_2 <= 0, 0, factor_2))
+    param_norm = sqrt(where(sum(p**2) <= 0, 0, sum(p**2)))
+    update_norm = sqrt(where(sum(add_decayed_weights**2) <= 0, 0, sum(add_decayed_weights**2)))
     ratio = trust_coefficient*param_norm/(update_norm + eps)
     trust_ratio = where((param_norm == 0) | (update_norm == 0), 1, ratio)
     scale_by_trust_ratio = add_decayed_weights*trust_ratio

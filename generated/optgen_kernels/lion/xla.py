@@ -6,14 +6,14 @@ For leaves with mask None, or mask True:
     scale_by_lion = sign(x)
     add_decayed_weights = scale_by_lion + weight_decay*p
     mu' = (1 - b2)*g + b2*mu
-    p' = p + -learning_rate*add_decayed_weights
+    p' = p - learning_rate*add_decayed_weights
 
 For leaves with mask False:
 
     x = (1 - b1)*g + b1*mu
     scale_by_lion = sign(x)
     mu' = (1 - b2)*g + b2*mu
-    p' = p + -learning_rate*scale_by_lion
+    p' = p - learning_rate*scale_by_lion
 
 Emitted for mu_dtype=None.
 

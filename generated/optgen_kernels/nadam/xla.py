@@ -1,12 +1,11 @@
 """NAdam (Dozat, 2016, OpenReview OM0jvwB8jIp57ZJjtNEZ).
 
-    factor = 1 - b1
-    mu' = factor*g + b1*mu
-    mu_hat = b1*(mu'/(1 - b1 ** (step + 1))) + factor*(g/(1 - b1**step))
-    nu' = (1 - b2)*(g*g) + b2*nu
-    nu_hat = nu'/(1 - b2**step)
+    mu' = (1 - b1)*g + b1*mu
+    mu_hat = b1*(mu'/(1 - b1**(t + 1))) + (1 - b1)*(g/(1 - b1**t))
+    nu' = (1 - b2)*g**2 + b2*nu
+    nu_hat = nu'/(1 - b2**t)
     scale_by_adam = mu_hat/(sqrt(nu_hat + eps_root) + eps)
-    p' = p + -learning_rate*scale_by_adam
+    p' = p - learning_rate*scale_by_adam
 
 Emitted for mu_dtype=None, nesterov=True.
 

@@ -1,9 +1,9 @@
 // RMSProp (Tieleman and Hinton, 2012, Coursera lecture 6.5).
 //
-//     nu' = (1 - decay)*(g*g) + decay*nu
+//     nu' = (1 - decay)*g**2 + decay*nu
 //     scaling = rsqrt(nu' + eps)
 //     scale_by_rms = scaling*g
-//     p' = p + -learning_rate*scale_by_rms
+//     p' = p - learning_rate*scale_by_rms
 //
 // Emitted for eps_in_sqrt=True, centered=False, momentum=None, nesterov=False,
 // bias_correction=False.

@@ -1,6 +1,6 @@
 // RMSProp (Tieleman and Hinton, 2012, Coursera lecture 6.5).
 //
-//     nu' = (1 - decay)*(g*g) + decay*nu
+//     nu' = (1 - decay)*g**2 + decay*nu
 //     scaling = rsqrt(nu' + eps)
 //     scale_by_rms = scaling*g
 //     scale_by_learning_rate = -learning_rate*scale_by_rms

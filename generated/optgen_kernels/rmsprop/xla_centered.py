@@ -1,12 +1,11 @@
 """RMSProp (Tieleman and Hinton, 2012, Coursera lecture 6.5).
 
-    factor = 1 - decay
-    nu' = factor*(g*g) + decay*nu
-    mu' = factor*g + decay*mu
-    variance = nu' - mu'*mu'
+    nu' = (1 - decay)*g**2 + decay*nu
+    mu' = (1 - decay)*g + decay*mu
+    variance = nu' - mu'**2
     scaling = rsqrt(variance + eps)
     scale_by_stddev = scaling*g
-    p' = p + -learning_rate*scale_by_stddev
+    p' = p - learning_rate*scale_by_stddev
 
 Emitted for eps_in_sqrt=True, centered=True, momentum=None, nesterov=False,
 bias_correction=False.

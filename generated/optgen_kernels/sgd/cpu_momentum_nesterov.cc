@@ -2,7 +2,7 @@
 //
 //     trace' = g + momentum*trace
 //     trace_2 = g + momentum*trace'
-//     p' = p + -learning_rate*trace_2
+//     p' = p - learning_rate*trace_2
 //
 // Emitted for nesterov=True, accumulator_dtype=None.
 //

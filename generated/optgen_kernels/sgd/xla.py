@@ -1,6 +1,6 @@
 """Gradient descent (Robbins and Monro, 1951), with momentum (Polyak, 1964).
 
-    p' = p + -learning_rate*g
+    p' = p - learning_rate*g
 
 Emitted for momentum=None, nesterov=False, accumulator_dtype=None.
 

@@ -1,7 +1,7 @@
 """Gradient descent (Robbins and Monro, 1951), with momentum (Polyak, 1964).
 
     trace' = g + momentum*trace
-    p' = p + -learning_rate*trace'
+    p' = p - learning_rate*trace'
 
 Emitted for nesterov=False, accumulator_dtype=None.
 
