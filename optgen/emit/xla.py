@@ -59,7 +59,7 @@ def header(lowered: Lowered) -> list[str]:
 
 
 def _wrap(line: str) -> list[str]:
-    return textwrap.wrap(line, 92, subsequent_indent="    ", break_long_words=False)
+    return textwrap.wrap(line, 92, subsequent_indent="    ")
 
 
 def _fill(text: str) -> list[str]:
