@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from optgen import config
 from optgen.dsl.rule import Composition
-from optgen.dsl.tracing import Traced, check_tree_slots, slot_names, trace
+from optgen.dsl.tracing import Traced, check_slot_names, check_tree_slots, slot_names, trace
 from optgen.emit import native, xla
 from optgen.emit.lowered import Lowered, LoweredVariant
 from optgen.emit.naming import variant_names
@@ -87,8 +87,10 @@ def emit(lowered: Lowered, target: str, dtypes: tuple[Dtypes, ...]) -> dict[str,
 def trace_tree(composition: Composition, specs: Sequence[LeafSpec]) -> dict[LeafSpec, Traced]:
     """Traces a composition for each distinct signature; slots get their final names."""
     traced = {spec: trace(composition, spec) for spec in dict.fromkeys(specs)}
-    check_tree_slots(list(traced.values()))
-    names = slot_names(list(traced.values()))
+    every = list(traced.values())
+    check_tree_slots(every)
+    names = slot_names(every)
+    check_slot_names(every, names, composition.scalars)
     renamed = {one: one.renamed(names) for one in dict.fromkeys(traced.values())}
     return {spec: renamed[one] for spec, one in traced.items()}
 

@@ -14,10 +14,9 @@ import optax
 import pytest
 
 import optgen
-from optgen import compile as compiling
 from optgen import dsl
 from optgen.errors import TargetError
-from optgen.runtime import cpu
+from optgen.runtime import cpu, targets
 from optgen.verify import verify
 from optgen.zoo import STOCK
 
@@ -203,6 +202,34 @@ def test_a_rounding_inside_a_rule_is_kept():
     assert float(abs(expected).max()) > 0
 
 
+@pytest.mark.parametrize("word", ["row", "i", "leaf", "Real", "new", "float", "p_data", "auto"])
+def test_names_that_mean_something_in_cpp_are_only_names(word):
+    namespace = {"dsl": dsl}
+    source = (
+        f"def named(g, p, *, {word}_rate, {word}_b=0.5):\n"
+        f"    {word} = dsl.state({word!r})\n"
+        f"    {word}.next = {word}_b * {word} + g\n"
+        f"    return -{word}_rate * {word}.next - dsl.mean(g, axis=0)\n"
+    )
+    if word in ("i", "leaf", "Real"):  # hyperparameters too, where Python has such names
+        source = source.replace(f"{word}_rate", word).replace(f"    {word} = ", "    slot = ")
+        source = source.replace(f"    {word}.next", "    slot.next").replace(
+            f" {word}.next", " slot.next"
+        )
+        source = source.replace(f"* {word} +", "* slot +").replace(repr(word), "'row'")
+    exec(source, namespace)
+    rule = dsl.rule(namespace["named"])
+    params = {"w": tree()["wide"]}
+    results = []
+    for target in ("cpu", "xla"):
+        tx = rule(0.25, target=target)
+        state = tx.init(params)
+        for _ in range(2):
+            updates, state = tx.update(params, state, params)
+        results.append(updates)
+    close(results[0], results[1], 1e-6)
+
+
 def test_what_no_view_covers_is_left_to_jnp_beside_the_kernels():
     @dsl.rule
     def maxima(g, p, *, rate):
@@ -266,11 +293,12 @@ def test_sums_of_many_elements_stay_accurate():
 def test_without_a_compiler_auto_says_so_once_and_xla_serves(monkeypatch):
     monkeypatch.setenv("OPTGEN_TARGET", "auto")
     monkeypatch.setattr(cpu, "unavailable", lambda: "no C++ compiler was found")
-    compiling._fall_back.cache_clear()
+    targets.say_once.cache_clear()
     params = jnp.ones(5)
+    tx = optgen.sgd(0.5)
     with pytest.warns(UserWarning, match="no C\\+\\+ compiler was found"):
-        tx = optgen.sgd(0.5)
-        assert tx.update(params, tx.init(params), params)[0].tolist() == [-0.5] * 5
+        state = tx.init(params)
+    assert tx.update(params, state, params)[0].tolist() == [-0.5] * 5
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tx = optgen.sgd(0.25)
@@ -295,7 +323,8 @@ def test_hot_loops_are_full_width_vectors_without_calls(tmp_path):
         done = subprocess.run(
             [*command, "-fopt-info-vec"], capture_output=True, text=True, check=True
         )
-        vectorised = {int(n) for n in re.findall(rf"{name}\.cc:(\d+):\d+: opt.*vectorized", done.stderr)}
+        report = re.findall(rf"{name}\.cc:(\d+):\d+: opt.*vectorized", done.stderr)
+        vectorised = set(map(int, report))
         lines = source.splitlines()
         for number, line in enumerate(lines, 1):
             if line.strip().startswith("OPTGEN_SIMD"):

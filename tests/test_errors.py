@@ -136,6 +136,39 @@ def slot_with_a_reserved_name():
     return rule
 
 
+@malformed("slot 'momentum' has the name of the hyperparameter 'momentum'", "something else")
+def slot_with_the_name_of_a_hyperparameter():
+    @dsl.rule
+    def rule(g, p, *, learning_rate, momentum=0.9):
+        trace = dsl.state("momentum")  # culprit
+        trace.next = momentum * trace + g
+        return -learning_rate * trace.next
+
+    return rule
+
+
+@malformed("'grad' is reserved", "call the slot something else")
+def slot_with_a_name_that_emitted_code_uses():
+    @dsl.rule
+    def rule(g, p, *, learning_rate):
+        before = dsl.state("grad")  # culprit
+        before.next = g
+        return -learning_rate * (g - before)
+
+    return rule
+
+
+@malformed("'lambda' is reserved", "call the slot something else")
+def slot_with_the_name_of_a_keyword():
+    @dsl.rule
+    def rule(g, p, *, learning_rate):
+        weight = dsl.state("lambda")  # culprit
+        weight.next = g
+        return -learning_rate * weight.next
+
+    return rule
+
+
 @malformed("must be a Python name", "'first moment'")
 def slot_with_a_name_that_is_none():
     @dsl.rule
@@ -674,6 +707,15 @@ def test_a_malformed_rule_is_reported_at_its_line(case):
     assert (error.filename, error.lineno) == (__file__, culprit(case.run)), message
     assert message.startswith(f"{__file__}:{error.lineno}: in rule ")
     assert not [word for word in case.words if word not in message], message
+
+
+@malformed("'step' is reserved", "choose another")
+def a_hyperparameter_with_a_name_that_emitted_code_uses():
+    @dsl.rule  # culprit
+    def rule(g, p, *, step):
+        return -step * g / dsl.step()
+
+    return rule
 
 
 # Calls that are wrong.

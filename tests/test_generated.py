@@ -9,10 +9,10 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optgen_kernels
 import pytest
 
 import optgen
+import optgen_kernels
 from optgen import dsl, generate
 from optgen.errors import PackageError, UsageError
 from optgen.zoo import STOCK

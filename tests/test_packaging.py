@@ -19,6 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 SHIPPED = {
     "optgen": "optgen",
     "templates": "optgen/templates",
+    "examples": "optgen/examples",
     "generated/optgen_kernels": "optgen_kernels",
     "bench/optgen_bench": "optgen_bench",
 }

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 from optgen.errors import RuleError
 from optgen.runtime.hyper import Hyperparameter
 
-RESERVED = frozenset({"target", "g", "p"})
+EMITTED = frozenset({"step", "param", "grad", "jnp", "lax", "scalar", "along", "round_to"})
+"""What emitted code calls other things, so that neither slots nor hyperparameters can have it."""
+
+RESERVED = EMITTED | {"target", "g", "p"}
+"""Names that a hyperparameter cannot have."""
 
 
 if TYPE_CHECKING:  # a type checker lets such a hyperparameter default to anything
@@ -69,7 +73,9 @@ def hyperparameters(function: Callable[..., Any]) -> tuple[Hyperparameter, ...]:
     for parameter in signature.parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             if parameter.name in RESERVED:
-                raise _misdeclared(function, f"the name {parameter.name!r} is reserved")
+                raise _misdeclared(
+                    function, f"the name {parameter.name!r} is reserved: choose another"
+                )
             found.append(Hyperparameter(parameter.name, _kind(parameter), parameter.default))
         elif parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"

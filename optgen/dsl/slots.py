@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import keyword
 from typing import Any
 
 from optgen.dsl.dtypes import storage_dtype
 from optgen.dsl.expr import Expr, lift
+from optgen.dsl.hyper import EMITTED
 from optgen.dsl.location import caller
 from optgen.dsl.trace import SlotRecord, Trace, current
 from optgen.errors import RuleError
@@ -14,8 +16,8 @@ from optgen.ir.node import Node, node, walk
 from optgen.ir.ops import OPS
 from optgen.ir.types import LEAF, PARAM, REAL, REAL_SCALAR, Axes, Type
 
-RESERVED = frozenset({"count", "g", "p", "update", "step"})
-"""Names that a slot cannot have: the state's own field, and what programs call other values."""
+RESERVED = EMITTED | {"count", "g", "p", "replace", "slots", "update"}
+"""Names that a slot cannot have: the state's own, and what programs call other values."""
 
 
 class Slot(Expr):
@@ -74,7 +76,7 @@ def _declare(name: str, axes: Axes | None, init: Any, dtype: str, constant: bool
     location = caller()
     if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
         raise RuleError(f"a slot's name must be a Python name without a leading _, not {name!r}")
-    if name in RESERVED:
+    if name in RESERVED or keyword.iskeyword(name):
         raise RuleError(f"{name!r} is reserved: call the slot something else")
     initial = cast(lift(trace, init).node, REAL)
     if axes is None:

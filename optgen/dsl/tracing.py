@@ -294,6 +294,28 @@ def slot_names(traced: Sequence[Traced]) -> dict[str, str]:
     return names
 
 
+def check_slot_names(
+    traced: Sequence[Traced], names: dict[str, str], hyperparameters: Sequence[str]
+) -> None:
+    """Requires the final names of slots to differ from those of run-time hyperparameters.
+
+    Raises:
+      RuleError: for a slot that emitted code could not tell from a hyperparameter.
+    """
+    for slot in (slot for one in traced for slot in one.slots):
+        if names[slot.key] in hyperparameters:
+            raise _at_slot(
+                slot,
+                f"slot {slot.path[-1]!r} has the name of the hyperparameter "
+                f"{names[slot.key]!r}: call one of them something else",
+            )
+
+
+def _at_slot(slot: SlotSpec, reason: str) -> RuleError:
+    filename, lineno = slot.location[:2] if slot.location else (None, None)
+    return RuleError(reason, filename, lineno, slot.path[-2])
+
+
 def check_tree_slots(traced: Sequence[Traced]) -> None:
     """Requires all leaves to agree on the slots of the tree, before the first step and after any.
 
@@ -321,11 +343,8 @@ def _without_leaves(value: Node) -> Node:
 
 def _disagreement(traced: Traced, key: str, moment: str) -> RuleError:
     slot = next(slot for slot in traced.slots if slot.key == key)
-    filename, lineno = (slot.location[:2]) if slot.location else (None, None)
-    return RuleError(
+    return _at_slot(
+        slot,
         f"tree_state {slot.path[-1]!r} has one value for all leaves, and {moment} is not the same "
         "for every leaf: compute it from nothing that is read of p, such as p.size or p.ndim",
-        filename,
-        lineno,
-        slot.path[-2],
     )

@@ -26,7 +26,7 @@ _FUNCTIONS = {
     "sign": "optgen::sign",
     "round": "std::nearbyint",
 }
-_LOOPS = ("leaf", "tile", "i", "row", "column", "begin", "end", "block", "stop", "width", "Real")
+_LOOPS = ("leaf", "tile", "i", "row", "column", "begin", "end", "width", "Real")
 """What the loops call their own values."""
 
 # fmt: off
@@ -36,7 +36,7 @@ _WORDS = (
     "while", "do", "if", "else", "return", "switch", "case", "break", "default", "template",
     "typename", "namespace", "using", "operator", "public", "private", "protected", "virtual",
     "inline", "extern", "volatile", "register", "goto", "union", "enum", "sizeof", "throw", "try",
-    "catch", "and", "or", "not", "xor", "std", "optgen",
+    "catch", "and", "or", "not", "xor", "std", "optgen", "int64_t", "size_t",
 )
 # fmt: on
 """Words of C++ that are names in Python, and the namespaces."""
@@ -94,7 +94,8 @@ class Cpp(Printer):
         self._level = "element"
         arrays = [data(n.attr) for n in program.nodes() if n.op in ("load", "store", "emit")]
         super().__init__(program, (*_LOOPS, *_WORDS, *arrays, *reserved))
-        self._taken -= {n.attr for n in program.nodes() if n.op in ("load", "scalar")}
+        inputs = {n.attr for n in program.nodes() if n.op in ("load", "scalar")}
+        self._taken -= inputs - {*_LOOPS, *_WORDS, *arrays}  # what is read keeps its own name
         self._crossing = {
             self.visible(arg)
             for n in program.nodes()

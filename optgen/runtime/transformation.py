@@ -96,7 +96,9 @@ class Face:
         """Updates the parameters; no tree of updates is ever written.
 
         The update is added at full precision, and rounded once. Under ``jax.jit`` with state and
-        params donated, both are updated in place.
+        params donated, both are updated in place. Let the jitted function take them in the order
+        in which it returns them, ``(params, state, …)``: JAX pairs donated buffers with results of
+        the same shape in order, and XLA copies every buffer whose pair is another one.
 
         Args:
           grads: the gradients: a tree of floating-point arrays.

@@ -11,7 +11,10 @@ import pytest
 import optgen
 from tests.integration.training import assert_close, loss, parameters, train
 
-pytestmark = pytest.mark.usefixtures("each_target")
+pytestmark = [
+    pytest.mark.usefixtures("each_target"),
+    pytest.mark.filterwarnings("error:optgen's CPU kernels cannot serve"),
+]
 
 STATELY = ("adamw", "lion", "lamb", "adafactor", "sgd")
 

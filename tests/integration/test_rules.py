@@ -9,7 +9,10 @@ import pytest
 import optgen
 from optgen import dsl
 
-pytestmark = pytest.mark.usefixtures("each_target")
+pytestmark = [
+    pytest.mark.usefixtures("each_target"),
+    pytest.mark.filterwarnings("error:optgen's CPU kernels cannot serve"),
+]
 
 
 def tree(**leaves):

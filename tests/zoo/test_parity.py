@@ -81,10 +81,10 @@ def test_arguments_and_defaults_are_those_of_optax(name):
 
 @pytest.mark.parametrize("name", STOCK)
 def test_docstrings_name_the_paper_and_every_hyperparameter(name):
-    first, _, rest = STOCK[name].__doc__.partition("\n")
+    first, _, rest = inspect.getdoc(STOCK[name]).partition("\n")
     assert any(year in first for year in map(str, range(1951, 2030)))
     for hyperparameter in STOCK[name].hyperparameters:
-        assert f"      {hyperparameter.name}: " in rest
+        assert f"\n  {hyperparameter.name}: " in rest
 
 
 def test_a_narrow_first_moment_is_closer_to_a_wide_one_than_optax_is():
