@@ -7,6 +7,7 @@ generating again adds to what is there.
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import json
 import os
@@ -287,20 +288,13 @@ def _files(
         ")",
     )
     files["__init__.py"] = template("package.py.jinja").render(
-        doc=_docstring(lowered.doc),
+        doc=inspect.cleandoc(lowered.doc),
         name=first.name,
         modules=sorted(modules),
         package=render(package),
     )
     files[_MANIFEST] = _manifest(configurations)
     return files
-
-
-def _docstring(doc: str) -> str:
-    lines = doc.strip().splitlines()
-    indents = [len(line) - len(line.lstrip()) for line in lines[1:] if line.strip()]
-    shift = min(indents, default=0)
-    return "\n".join([lines[0], *(line[shift:].rstrip() for line in lines[1:])])
 
 
 def _difference(instance: Instance, first: Instance) -> str:
