@@ -2,7 +2,7 @@
 PYTHON ?= python3
 # Test processes, and the rules that `make bench` times.
 WORKERS ?= 2
-RULES ?= sgd adam adamw nadam nadamw amsgrad lion rmsprop adagrad adafactor lamb lars
+RULES ?= sgd adam adamw nadam nadamw amsgrad lion rmsprop adagrad adafactor lamb lars clip+adamw
 
 BIN := .venv/bin
 
@@ -18,8 +18,9 @@ demo: .venv/.stamp  ## define a rule, verify it, and train on real images with i
 test: lint  ## lint, then run every test that needs no accelerator
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal
 
-bench: .venv/.stamp  ## time RULES against jitted optax
-	$(BIN)/optgen bench $(RULES) --against optax
+bench: .venv/.stamp  ## time RULES against jitted optax; and building, lowering and importing
+	$(BIN)/optgen bench $(RULES) --against optax --tree matrix --tree gpt2-small
+	$(BIN)/python -m optgen_bench.costs
 
 generate: .venv/.stamp  ## emit every stock optimizer again into generated/
 	$(BIN)/optgen generate --all -o generated/optgen_kernels

@@ -98,15 +98,27 @@ def generate(
     configurations = _merge(_remembered(directory), _Configuration(given, leaves), rule)
     files = _files(rule, configurations, targets)
     if compile_now:
-        for name, text in files.items():
-            if name.endswith(".cc"):
-                cpu.compile_library(text, instance.name)
+        _compile(instance.name, files)
     return _write(directory, files)
 
 
-def generate_all(out: Path) -> list[Path]:
-    """Writes the packages of every stock rule, and the module that imports them all."""
+def _compile(name: str, files: Mapping[str, str]) -> None:
+    for file, text in files.items():
+        if file.endswith(".cc"):
+            cpu.compile_library(text, name)
+
+
+def generate_all(out: Path, compile_now: bool = False) -> list[Path]:
+    """Writes the packages of every stock rule, and the module that imports them all.
+
+    Args:
+      out: the directory that holds packages.
+      compile_now: see ``generate``.
+    """
     out = Path(out)
+    if compile_now:
+        for name, files in _stock_files().items():
+            _compile(name, files)
     return [
         path
         for name, files in _stock_files().items()

@@ -29,7 +29,7 @@ def pytest_configure(config):
         os.environ["JAX_PLATFORMS"] = "cpu"
     # Compiling C++ for every rule that a test makes up would take minutes. What is about the
     # kernels asks for them by name, or runs for each target.
-    os.environ["OPTGEN_TARGET"] = "xla"
+    os.environ.setdefault("OPTGEN_TARGET", "xla")
 
 
 def pytest_collection_modifyitems(config, items):

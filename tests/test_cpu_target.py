@@ -94,6 +94,44 @@ def test_kernels_and_jnp_agree_on_every_kind_of_leaf(name, dtype):
     close(state, expected, tolerance)
 
 
+TILE = 1 << 17
+EDGES = {
+    f"{name}_{shift:+}": shape
+    for shift in (-1, 0, 1)
+    for name, shape in {
+        "tile": (TILE + shift,),
+        "two_tiles": (2 * TILE + shift,),
+        "rows_flushed": (16 + shift, 300),  # what is summed over rows before it goes to double
+        "rows_of_a_tile": (TILE // 512 + shift, 512),
+        "vectors": (16, 64 + shift),
+    }.items()
+}
+
+
+def test_sizes_around_every_boundary_of_the_launch_code():
+    rng = np.random.default_rng(0)
+    params = {name: jnp.asarray(rng.normal(size=s), jnp.float32) for name, s in EDGES.items()}
+    grads = jax.tree.map(lambda p: jnp.roll(p, 3) + 0.5, params)
+
+    @dsl.rule
+    def statistics(g, p, *, rate):
+        if p.ndim == 2:
+            g = g - dsl.mean(g, axis=0) + dsl.max(g, axis=1) * dsl.min(p, axis=0)
+        return -rate * g / (dsl.rms(g) + dsl.max(dsl.abs(p)) + dsl.tree_sum(p) ** 2)
+
+    native, portable = (statistics(0.1, target=target) for target in ("cpu", "xla"))
+    got = native.update(grads, native.init(params), params)[0]
+    close(got, portable.update(grads, portable.init(params), params)[0], 1e-5)
+
+
+def test_indices_are_64_bits_wide():
+    leaves = {"m": jax.ShapeDtypeStruct((256, 512), jnp.float32)}
+    for name in ("adamw", "adafactor"):
+        source = make(name, "cpu").source("cpu", leaves)
+        assert "int64_t i" in source
+        assert not re.search(r"\b(int|unsigned|int32_t|long)\s+(i|row|column|d\d|width)\b", source)
+
+
 def test_float64_leaves_are_computed_in_float64():
     with jax.enable_x64(True):
         params = tree(dtype="float64")
@@ -290,6 +328,31 @@ def test_sums_of_many_elements_stay_accurate():
     assert total == pytest.approx(exact * 0.1 / float(np.float32(0.1)), rel=3e-7)
 
 
+def test_over_several_devices_auto_is_xla_and_partitions():
+    script = """
+        import jax, jax.numpy as jnp, optgen
+        from jax.sharding import NamedSharding, PartitionSpec
+        mesh = jax.make_mesh((4,), ("x",))
+        params = jax.device_put(jnp.ones((8, 3)), NamedSharding(mesh, PartitionSpec("x")))
+        tx = optgen.adamw(1e-3)
+        state = jax.jit(tx.init)(params)
+        text = jax.jit(tx.step).lower(params, state, params).compile().as_text()
+        print("optgen_cpu" in text, "all-gather" in text)
+    """
+    environment = {
+        **os.environ,
+        "OPTGEN_TARGET": "auto",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.stdout.split() == ["False", "False"], done.stderr
+
+
 def test_without_a_compiler_auto_says_so_once_and_xla_serves(monkeypatch):
     monkeypatch.setenv("OPTGEN_TARGET", "auto")
     monkeypatch.setattr(cpu, "unavailable", lambda: "no C++ compiler was found")
@@ -312,8 +375,9 @@ def test_hot_loops_are_full_width_vectors_without_calls(tmp_path):
     compiler = cpu.describe()["compiler"]
     if "g++" not in compiler and "c++" not in compiler:
         pytest.skip("the report that is read here is GCC's")
-    leaves = jax.ShapeDtypeStruct((256, 512), jnp.float32)
-    for name in sorted(STOCK):
+    stored_in = {**dict.fromkeys(sorted(STOCK), "float32"), "adamw": "bfloat16"}
+    for name, dtype in stored_in.items():
+        leaves = jax.ShapeDtypeStruct((256, 512), dtype)
         source = getattr(optgen, name)(1e-3).source("cpu", leaves)
         path = tmp_path / f"{name}.cc"
         path.write_text(source)

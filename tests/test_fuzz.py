@@ -1,15 +1,17 @@
-"""Random rules, built of the DSL's functions: the ``xla`` target against the NumPy evaluator.
+"""Random rules, built of the DSL's functions: every target against the NumPy evaluator.
 
 Leaves are float64, so that what rounding may do stays small beside what a wrong program does.
 """
 
 import jax
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from optgen import dsl
 from optgen.ir.evaluate import Dtypes, Inputs, evaluate_tree
+from optgen.runtime import cpu
 
 SHAPES = {"vector": (5,), "matrix": (3, 4), "other": (2, 6), "cube": (2, 3, 2), "empty": (0,)}
 UNARY = {
@@ -82,22 +84,32 @@ def make_rule(recipe, next_slot):
     return random_rule
 
 
+RECIPES = st.lists(OPERATIONS, min_size=1, max_size=10)
+CHOICES = (RECIPES, st.integers(0, 3), st.integers(0, 1 << 30))
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.lists(OPERATIONS, min_size=1, max_size=10),
-    st.integers(0, 3),
-    st.integers(0, 1 << 30),
-)
+@given(*CHOICES)
 def test_random_rules_mean_the_same_in_jax_and_in_numpy(recipe, next_slot, seed):
-    tx = make_rule(recipe, next_slot)()
+    compare(make_rule(recipe, next_slot)(target="xla"), seed)
+
+
+@pytest.mark.skipif(cpu.unavailable() is not None, reason="no CPU kernels here")
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@given(*CHOICES)
+def test_random_rules_mean_the_same_in_cpp_and_in_numpy(recipe, next_slot, seed):
+    compare(make_rule(recipe, next_slot)(target="cpu"), seed)
+
+
+def compare(tx, seed):
+    """Two steps of a random tree, against the evaluator."""
     rng = np.random.default_rng(seed)
 
     def tree():
         return {name: rng.normal(size=shape) for name, shape in SHAPES.items()}
 
     with jax.enable_x64(True):
-        params, state = tree(), None
-        params = jax.tree.map(jax.numpy.asarray, params)
+        params = jax.tree.map(jax.numpy.asarray, tree())
         state = tx.init(params)
         for count in range(2):
             grads = jax.tree.map(jax.numpy.asarray, tree())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,6 +21,7 @@ STOCK_PACKAGES = Path("generated/optgen_kernels")
 @options.work
 @click.option("every", "--all", is_flag=True, help="The packages of all stock rules.")
 @click.option("--check", is_flag=True, help="With --all: compare instead of writing.")
+@click.option("compile_now", "--compile", is_flag=True, help="Compile the C++ kernels as well.")
 def command(
     rule: str | None,
     out: Path | None,
@@ -30,6 +32,7 @@ def command(
     dtype: str,
     every: bool,
     check: bool,
+    compile_now: bool,
 ) -> None:
     """Emit RULE as a package of kernels.
 
@@ -46,9 +49,11 @@ def command(
     if rule is None:
         from optgen.generate import generate_all
 
-        paths = generate_all(out or STOCK_PACKAGES)
+        paths = generate_all(out or STOCK_PACKAGES, compile_now)
     else:
-        paths = _generate(rule, out or Path(), targets, settings, shapes, tree, dtype)
+        work = options.make_work(shapes, tree, dtype)
+        asked = bool(shapes) or tree is not None
+        paths = _generate(rule, out or Path(), targets, settings, work, asked, compile_now)
     for path in paths:
         click.echo(path)
 
@@ -58,9 +63,9 @@ def _generate(
     out: Path,
     targets: tuple[str, ...],
     settings: tuple[str, ...],
-    shapes: tuple[str, ...],
-    tree: str | None,
-    dtype: str,
+    work: Any,
+    asked: bool,
+    compile_now: bool,
 ) -> list[Path]:
     import jax
 
@@ -69,8 +74,7 @@ def _generate(
     from optgen.runtime.targets import TARGETS
 
     choice = choose(rule, settings)
-    leaves = jax.tree.leaves(options.make_work(shapes, tree, dtype))
-    asked = shapes or tree is not None
+    leaves = jax.tree.leaves(work)
     return generate(
         choice.rule,
         out,
@@ -78,6 +82,7 @@ def _generate(
         shapes=dict.fromkeys(leaf.shape for leaf in leaves) if asked else DEFAULT_SHAPES,
         dtypes=[leaves[0].dtype.name],
         targets=targets or TARGETS,
+        compile_now=compile_now,
     )
 
 

@@ -129,97 +129,77 @@ class _Body:
     def lines(self) -> list[str]:
         raise AssertionError("each kind of kernel has its own")
 
-    def stored(self, output: Node, text: str) -> str:
-        """A value as it is stored: rounded once, where storage is narrower."""
-        kind = cpp_type(output.type.dtype, self.group.dtypes)
-        return text if kind == cpp_type(REAL, self.group.dtypes) else f"{kind}({text})"
-
 
 class _Sweep(_Body):
     """A kernel that reads each element once, tile by tile."""
 
     def lines(self) -> list[str]:
         self.reductions = []
+        self.out = self.printer(self.kernel.body)
+        self.partials: list[str] = []  # where the tile leaves its parts of reductions
         self.columns: list[str] = []  # what is summed over rows
-        body = self.kernel.body
-        self.out = self.printer(body)
-        stores: list[str] = []
-        after_row: list[str] = []
-        after: list[str] = []
-        clauses: list[tuple[str, str]] = []  # accumulators of a row or block, and how
-        partials: list[str] = []
-        for output in body.outputs:
+        self.totals: list[tuple[str, str]] = []  # what a loop over elements reduces, and how
+        self.stores: list[str] = []  # the end of the loop over elements
+        self.after_row: list[str] = []
+        self.after: list[str] = []
+        for output in self.kernel.body.outputs:
             value = output.args[0]
-            if not is_reduction(value):
-                text = self.stored(output, self.out.text(value)[0])
-                stores.append(f"{data(output.attr)}[i] = {text};")
-                continue
-            self._reduce(output, value, stores, after_row, after, clauses, partials)
+            if is_reduction(value):
+                self._reduce(output, value)
+            else:
+                self.stores.append(f"{data(output.attr)}[i] = {self.out.text(value)[0]};")
+        element = [*self.out.levels["element"], *self.stores]
         flat = self.kernel.view is not None and self.kernel.view.kind == "flat"
-        levels = self.out.levels
-        top = [*self.head(), *levels["scalar"]]
-        element = [*levels["element"], *stores]
-        arrange = self._flat if flat else self._matrix
-        return [*top, *partials, *arrange(element, after_row, clauses), *after]
+        loops = self._flat(element) if flat else self._matrix(element)
+        return [*self.head(), *self.out.levels["scalar"], *self.partials, *loops, *self.after]
 
-    def _reduce(
-        self,
-        output: Node,
-        value: Node,
-        stores: list[str],
-        after_row: list[str],
-        after: list[str],
-        clauses: list[tuple[str, str]],
-        partials: list[str],
-    ) -> None:
+    def _reduce(self, output: Node, value: Node) -> None:
         """Adds what a reduction needs in the loops, around them, and for the launch code."""
-        name = self.out.unique(f"{output.attr}_part")
+        part = self.out.unique(f"{output.attr}_part")
         x = self.out.text(value.args[0])[0]
         axes, how = value.type.axes, value.op
+        bits = mask(axes, self.dimensions)
         outer = set(range(self.dimensions - 1))
-        per_column = axes != SCALAR and self.dimensions - 1 in axes
-        direct = bool(outer) and set(axes) == outer
-        if not direct:
-            place = len(self.reductions)
-            self.reductions.append((output.attr, mask(axes, self.dimensions), how))
-            partials.append(f"double* {name} = leaf.partial({place}, tile);")
-        varies = f"leaf.layout.varies({mask(axes, self.dimensions)})"
-        if per_column:
-            rows = self.out.unique(f"{output.attr}_rows")
-            columns = self.out.unique(f"{output.attr}_columns")
-            self.columns.append(
-                f"optgen::Columns<Real> {rows}(optgen::Combine::{how}, width);",
-            )
-            self.columns.append(f"Real* __restrict {columns} = {rows}.values.data();")
-            stores.append(_joined(how, f"{columns}[column]", x))
-            after_row += [
-                f"const bool {rows}_full = (row - begin) % optgen::kRows == optgen::kRows - 1;",
-                f"if ({rows}_full || row + 1 == end || {varies}) {{",
-                f"  {rows}.flush({name} + ({varies} ? (row - begin) * width : 0));",
-                "}",
-            ]
+        whole_rows = bool(outer) and set(axes) == outer
+        if not whole_rows:
+            self.partials.append(f"double* {part} = leaf.partial({len(self.reductions)}, tile);")
+            self.reductions.append((output.attr, bits, how))
+        if axes != SCALAR and self.dimensions - 1 in axes:
+            self._reduce_rows(output.attr, part, x, bits, how)
             return
         total = self.out.unique(f"{output.attr}_total")
-        clauses.append((total, how))
-        stores.append(_joined(how, total, f"double({x})"))
-        if direct:
-            after_row.append(f"{data(output.attr)}[row] = static_cast<Real>({total});")
+        self.totals.append((total, how))
+        self.stores.append(_joined(how, total, f"double({x})"))
+        if whole_rows:
+            self.after_row.append(f"{data(output.attr)}[row] = static_cast<Real>({total});")
         elif not outer:
-            after.append(f"{name}[0] = {total};")
+            self.after.append(f"{part}[0] = {total};")
         else:
-            at = f"{name}[{f'{varies} ? row - begin : 0' if axes else '0'}]"
-            after_row.append(_joined(how, at, f"{total}"))
+            place = f"leaf.layout.varies({bits}) ? row - begin : 0" if axes else "0"
+            self.after_row.append(_joined(how, f"{part}[{place}]", total))
 
-    def _flat(
-        self, element: list[str], after_row: list[str], clauses: list[tuple[str, str]]
-    ) -> list[str]:
+    def _reduce_rows(self, name: str, part: str, x: str, bits: str, how: str) -> None:
+        """A reduction over rows: a few in the precision of the leaf, then in double."""
+        rows = self.out.unique(f"{name}_rows")
+        columns = self.out.unique(f"{name}_columns")
+        varies = f"leaf.layout.varies({bits})"
+        self.columns += [
+            f"optgen::Columns<Real> {rows}(optgen::Combine::{how}, width);",
+            f"Real* __restrict {columns} = {rows}.values.data();",
+        ]
+        self.stores.append(_joined(how, f"{columns}[column]", x))
+        self.after_row += [
+            f"if ((row + 1 - begin) % optgen::kRows == 0 || row + 1 == end || {varies}) {{",
+            f"  {rows}.flush({part} + ({varies} ? (row - begin) * width : 0));",
+            "}",
+        ]
+
+    def _flat(self, element: list[str]) -> list[str]:
         lines = ["const auto [begin, end] = leaf.elements(tile);"]
         loop = ["for (int64_t i = {0}; i < {1}; ++i) {{", *_indented(element), "}"]
-        return [*lines, *self._loop(loop, clauses, "begin", "end"), *after_row]
+        return [*lines, *self._loop(loop, "begin", "end")]
 
-    def _matrix(
-        self, element: list[str], after_row: list[str], clauses: list[tuple[str, str]]
-    ) -> list[str]:
+    def _matrix(self, element: list[str]) -> list[str]:
         lines = [
             "const auto [begin, end] = leaf.rows(tile);",
             "const int64_t width = leaf.layout.columns();",
@@ -245,7 +225,7 @@ class _Sweep(_Body):
             *_indented([*index, *element]),
             "}",
         ]
-        row += [*self._loop(loop, clauses, "0", "width"), *after_row]
+        row += [*self._loop(loop, "0", "width"), *self.after_row]
         lines += ["for (int64_t row = begin; row < end; ++row) {", *_indented(row), "}"]
         return lines
 
@@ -256,18 +236,16 @@ class _Sweep(_Body):
                 axes |= set(n.type.axes)
         return mask(tuple(sorted(axes)), self.dimensions)
 
-    def _loop(
-        self, loop: list[str], clauses: list[tuple[str, str]], first: str, last: str
-    ) -> list[str]:
+    def _loop(self, loop: list[str], first: str, last: str) -> list[str]:
         """The loop; what it sums is summed in lanes of double."""
         head, *rest = loop
         head = head.format(first, last)
-        if not clauses:
+        if not self.totals:
             return ["OPTGEN_SIMD", head, *rest]
-        clause = " ".join(f"reduction({_CLAUSE[how]} : {total})" for total, how in clauses)
+        clause = " ".join(f"reduction({_CLAUSE[how]} : {total})" for total, how in self.totals)
         totals = [
             f"double {total} = optgen::identity<double>(optgen::Combine::{how});"
-            for total, how in clauses
+            for total, how in self.totals
         ]
         return [*totals, f"OPTGEN_SIMD_REDUCING({clause})", head, *rest]
 
@@ -365,7 +343,7 @@ class _Settle(_Body):
     def _store(self, output: Node) -> list[str]:
         statements, text = self._value(output.args[0])
         target = f"{data(output.attr)}[{self._index(output.type.axes)}]"
-        stored = f"{target} = {self.stored(output, text)};"
+        stored = f"{target} = {text};"
         inside = self._loops(self._along(output.type.axes), [*statements, stored])
         return inside if inside[0].startswith("for") else ["{", *_indented(inside), "}"]
 

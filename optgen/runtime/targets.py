@@ -34,18 +34,25 @@ def check_target(target: str) -> None:
 def resolve_target(target: str) -> str:
     """The target that serves: of ``auto`` the kernels of JAX's default platform, or ``xla``.
 
+    Over several devices ``auto`` is ``xla``, which XLA partitions: it would gather sharded arrays
+    for a custom call. Kernels that are asked for by name work there inside ``jax.shard_map``.
+
     Raises:
       TargetError: for one that was asked for by name and cannot serve.
     """
     wanted = config.TARGET.get() if target == "auto" else target
     check_target(wanted)
-    if wanted == "xla" or (wanted == "auto" and jax.default_backend() != "cpu"):
+    if wanted == "xla" or (wanted == "auto" and not _one_cpu()):
         return "xla"
     reason = cpu.unavailable()
     if reason is None:
         return "cpu"
     _refuse_or_fall_back(wanted, reason)
     return "xla"
+
+
+def _one_cpu() -> bool:
+    return jax.default_backend() == "cpu" and jax.device_count() == 1
 
 
 def with_kernels(unit: Unit, native: Native, target: str) -> Unit:

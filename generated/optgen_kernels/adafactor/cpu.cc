@@ -138,8 +138,7 @@ static void factored_0_1_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int
       sum_5_total += double(p_squared);
     }
     sum_1_data[row] = static_cast<Real>(sum_1_total);
-    const bool sum_3_rows_full = (row - begin) % optgen::kRows == optgen::kRows - 1;
-    if (sum_3_rows_full || row + 1 == end || leaf.layout.varies(0b10)) {
+    if ((row + 1 - begin) % optgen::kRows == 0 || row + 1 == end || leaf.layout.varies(0b10)) {
       sum_3_rows.flush(sum_3_part + (leaf.layout.varies(0b10) ? (row - begin) * width : 0));
     }
     sum_5_part[0] += sum_5_total;
@@ -319,8 +318,7 @@ static void factored_1_0_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int
       sum_3_total += double(square);
       sum_5_total += double(p_squared);
     }
-    const bool sum_1_rows_full = (row - begin) % optgen::kRows == optgen::kRows - 1;
-    if (sum_1_rows_full || row + 1 == end || leaf.layout.varies(0b10)) {
+    if ((row + 1 - begin) % optgen::kRows == 0 || row + 1 == end || leaf.layout.varies(0b10)) {
       sum_1_rows.flush(sum_1_part + (leaf.layout.varies(0b10) ? (row - begin) * width : 0));
     }
     sum_3_data[row] = static_cast<Real>(sum_3_total);
@@ -502,8 +500,7 @@ static void factored_1_2_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int
       sum_5_total += double(p_squared);
     }
     sum_1_data[row] = static_cast<Real>(sum_1_total);
-    const bool sum_3_rows_full = (row - begin) % optgen::kRows == optgen::kRows - 1;
-    if (sum_3_rows_full || row + 1 == end || leaf.layout.varies(0b101)) {
+    if ((row + 1 - begin) % optgen::kRows == 0 || row + 1 == end || leaf.layout.varies(0b101)) {
       sum_3_rows.flush(sum_3_part + (leaf.layout.varies(0b101) ? (row - begin) * width : 0));
     }
     sum_5_part[0] += sum_5_total;
@@ -686,8 +683,7 @@ static void factored_2_1_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int
       sum_3_total += double(square);
       sum_5_total += double(p_squared);
     }
-    const bool sum_1_rows_full = (row - begin) % optgen::kRows == optgen::kRows - 1;
-    if (sum_1_rows_full || row + 1 == end || leaf.layout.varies(0b101)) {
+    if ((row + 1 - begin) % optgen::kRows == 0 || row + 1 == end || leaf.layout.varies(0b101)) {
       sum_1_rows.flush(sum_1_part + (leaf.layout.varies(0b101) ? (row - begin) * width : 0));
     }
     sum_3_data[row] = static_cast<Real>(sum_3_total);

@@ -35,31 +35,30 @@ struct bfloat16 {
   uint16_t bits;
 
   bfloat16() = default;
-  explicit bfloat16(float x) {
-    uint32_t u;
-    std::memcpy(&u, &x, 4);
-    const uint32_t rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
-    bits = static_cast<uint16_t>(x != x ? (u >> 16) | 0x40 : rounded);
-  }
+  explicit bfloat16(float x) : bits(rounded(__builtin_bit_cast(uint32_t, x))) {}
   explicit bfloat16(double x) : bfloat16(round_to_odd(x)) {}
+  // Assigned to, rather than copied: GCC makes no vectors of a loop that copies structures.
+  void operator=(float x) { bits = rounded(__builtin_bit_cast(uint32_t, x)); }
+  void operator=(double x) { *this = round_to_odd(x); }
   operator float() const {
-    const uint32_t u = static_cast<uint32_t>(bits) << 16;
-    float x;
-    std::memcpy(&x, &u, 4);
-    return x;
+    return __builtin_bit_cast(float, static_cast<uint32_t>(bits) << 16);
   }
 
  private:
+  // Without a branch, for loops over elements become vectors. A NaN keeps its sign, and is quiet.
+  static uint16_t rounded(uint32_t u) {
+    const uint32_t nearest = u + 0x7fff + ((u >> 16) & 1);
+    const uint32_t quiet = u | 0x400000;
+    return static_cast<uint16_t>(((u & 0x7fffffff) > 0x7f800000 ? quiet : nearest) >> 16);
+  }
+
   // The nearest float whose last bit says that something was lost: it rounds once more, rightly.
   static float round_to_odd(double x) {
-    float f = static_cast<float>(x);
+    const float f = static_cast<float>(x);
     if (static_cast<double>(f) == x || f != f) return f;
-    uint32_t u;
-    std::memcpy(&u, &f, 4);
+    uint32_t u = __builtin_bit_cast(uint32_t, f);
     if (std::fabs(static_cast<double>(f)) > std::fabs(x)) u -= 1;
-    u |= 1;
-    std::memcpy(&f, &u, 4);
-    return f;
+    return __builtin_bit_cast(float, u | 1);
   }
 };
 
@@ -69,6 +68,8 @@ struct float16 {
   float16() = default;
   explicit float16(float x) : value(static_cast<_Float16>(x)) {}
   explicit float16(double x) : value(static_cast<_Float16>(x)) {}
+  void operator=(float x) { value = static_cast<_Float16>(x); }
+  void operator=(double x) { value = static_cast<_Float16>(x); }
   operator float() const { return static_cast<float>(value); }
 };
 
@@ -411,8 +412,8 @@ inline void run_tasks(const optgen_pool* pool, const std::vector<Task>& tasks) {
 // its group, and for each kernel of that the dimensions of its view, their extents, and their
 // order in memory. arguments: the scalars, then for each leaf what it reads and what it updates.
 //
-// A leaf that is a small share of the tree stays with one thread, which runs all of its kernels
-// in turn while it is in cache; larger ones are cut into tiles, kernel after kernel.
+// A leaf of several kernels that is a small share of the tree stays with one thread, which runs
+// them in turn while it is in cache; all others are cut into tiles, kernel after kernel.
 inline const char* run_phase(const optgen_call* call, const Group* groups) {
   using namespace detail;
   const int64_t* plan = call->plan;
@@ -458,17 +459,20 @@ inline const char* run_phase(const optgen_call* call, const Group* groups) {
   }
   const int64_t threads = std::max<int64_t>(1, call->pool->threads);
   const int64_t share = std::max(kTileElements, total / (8 * threads));
+  const auto stays = [share](const Work& work) {
+    return work.elements <= (work.group->n_kernels > 1 ? share : kTileElements);
+  };
   for (int wave = 0; wave < waves; ++wave) {
     std::vector<Task> tasks, ends;
     for (const Work& work : all) {
-      if (work.elements <= share || wave >= work.group->n_kernels) continue;
+      if (stays(work) || wave >= work.group->n_kernels) continue;
       const Leaf& leaf = work.leaves[wave];
       for (int64_t tile = 0; tile < leaf.tiles(); ++tile) tasks.push_back({&work, wave, tile});
       if (leaf.kernel->combine) ends.push_back({&work, wave, -1});
     }
     if (wave == 0) {  // behind the large ones: they fill the gaps at the end
       for (const Work& work : all) {
-        if (work.elements <= share) tasks.push_back({&work, -1, 0});
+        if (stays(work)) tasks.push_back({&work, -1, 0});
       }
     }
     if (!tasks.empty()) run_tasks(call->pool, tasks);
