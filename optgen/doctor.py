@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from optgen.config import SETTINGS
 from optgen.dsl.rule import TARGETS
 from optgen.errors import TargetError
+from optgen.runtime import cpu
 from optgen.runtime.targets import TARGETS as EMITTED
 from optgen.runtime.targets import resolve_target
 
@@ -54,12 +55,14 @@ class Diagnosis:
 
     Attributes:
       targets: those of this version and those to come.
+      kernels: what compiles C++ kernels, and where they are kept.
       devices: what JAX runs on, each by its platform and its kind.
       versions: of Python and of the packages; "" for one that is not installed.
       settings: the environment variables.
     """
 
     targets: tuple[TargetReport, ...]
+    kernels: dict[str, str]
     devices: tuple[tuple[str, str], ...]
     versions: dict[str, str]
     settings: tuple[SettingReport, ...]
@@ -75,6 +78,7 @@ class Diagnosis:
             "targets",
             [(t.name, f"{'works' if t.works else 'no'}: {t.why}") for t in self.targets],
         )
+        yield "C++ kernels", list(self.kernels.items())
         yield "devices", list(self.devices)
         yield "versions", [(name, _version(name, v)) for name, v in self.versions.items()]
         yield "environment", [(s.name, f"{s.value} ({s.about})") for s in self.settings]
@@ -99,6 +103,7 @@ def diagnose() -> Diagnosis:
 
     return Diagnosis(
         targets=tuple(_try(name) for name in TARGETS if name != "auto"),
+        kernels=cpu.describe(),
         devices=tuple((device.platform, device.device_kind) for device in jax.devices()),
         versions={"python": platform.python_version()}
         | {name: _installed(name) for name in (*PACKAGES, *OPTIONAL)},
