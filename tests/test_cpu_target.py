@@ -335,8 +335,9 @@ def test_over_several_devices_auto_is_xla_and_partitions():
         mesh = jax.make_mesh((4,), ("x",))
         params = jax.device_put(jnp.ones((8, 3)), NamedSharding(mesh, PartitionSpec("x")))
         tx = optgen.adamw(1e-3)
-        state = jax.jit(tx.init)(params)
-        text = jax.jit(tx.step).lower(params, state, params).compile().as_text()
+        with jax.set_mesh(mesh):
+            state = jax.jit(tx.init)(params)
+            text = jax.jit(tx.step).lower(params, state, params).compile().as_text()
         print("optgen_cpu" in text, "all-gather" in text)
     """
     environment = {
