@@ -251,15 +251,11 @@ class _Key:
     def _identity(self) -> tuple[object, ...]:
         low = self.lowered
         variants = tuple((v.guards, tuple(v.slots.items()), v.math) for v in low.variants)
-        return (
-            self.target,
-            self.dtypes,
-            low.name,
-            low.hyperparameters,
-            variants,
-            low.update.leaves,
-            low.init.leaves,
+        cut = tuple(
+            (h.constants, h.scalars, h.partials, h.leaves, tuple(h.totals.items()))
+            for h in (low.update, low.init)
         )
+        return self.target, self.dtypes, low.name, low.hyperparameters, variants, cut
 
     def __hash__(self) -> int:
         return hash(self._identity())

@@ -212,3 +212,18 @@ def test_masks_and_static_hyperparameters_trace_again():
     assert traced == [(True, False), (False, False)]
     use(masked(0.2, {"a": False, "b": True}, nesterov=True), params)
     assert sorted(traced[2:]) == [(False, True), (True, True)]
+
+
+@pytest.mark.parametrize("target", ["xla", "cpu"])
+def test_a_rule_whose_init_alone_was_changed_is_not_taken_for_the_old_one(target):
+    def made(factor):
+        @dsl.rule
+        def kept(g, p, *, rate):
+            slot = dsl.state("slot", init=factor * rate)
+            slot.next = slot + g
+            return -slot.next
+
+        return kept(0.5, target=target)
+
+    params = jnp.zeros(3)
+    assert [float(made(factor).init(params).slot[0]) for factor in (2.0, 3.0)] == [1.0, 1.5]
