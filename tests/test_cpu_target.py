@@ -268,6 +268,29 @@ def test_names_that_mean_something_in_cpp_are_only_names(word):
     close(results[0], results[1], 1e-6)
 
 
+def test_small_slots_may_be_made_of_each_other_and_called_anything():
+    @dsl.rule
+    def tangled(g, p, *, rate):
+        per_row = dsl.mean(g, axis=1)
+        total, sum_1, reduced_1, d0 = (
+            dsl.state(name, like=per_row, init=start)
+            for start, name in enumerate(("total", "sum_1", "reduced_1", "d0"))
+        )
+        total.next = sum_1 + per_row - dsl.mean(per_row)
+        sum_1.next = total - 0.5 * dsl.max(sum_1) + dsl.sum(per_row)
+        reduced_1.next = d0 + per_row / (1.0 + dsl.sum(reduced_1))
+        d0.next = reduced_1 - dsl.mean(d0)
+        return -rate * g * (total.next + sum_1.next + reduced_1.next + d0.next)
+
+    params = {"w": tree()["wide"], "c": tree()["tall"]}
+    native, portable = tangled(0.1, target="cpu"), tangled(0.1, target="xla")
+    state, expected = native.init(params), portable.init(params)
+    for _ in range(3):
+        updates, state = native.update(params, state, params)
+        wanted, expected = portable.update(params, expected, params)
+    close((updates, state), (wanted, expected), 1e-5)
+
+
 def test_what_no_view_covers_is_left_to_jnp_beside_the_kernels():
     @dsl.rule
     def maxima(g, p, *, rate):

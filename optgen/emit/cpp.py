@@ -95,7 +95,7 @@ class Cpp(Printer):
         arrays = [data(n.attr) for n in program.nodes() if n.op in ("load", "store", "emit")]
         super().__init__(program, (*_LOOPS, *_WORDS, *arrays, *reserved))
         inputs = {n.attr for n in program.nodes() if n.op in ("load", "scalar")}
-        self._taken -= inputs - {*_LOOPS, *_WORDS, *arrays}  # what is read keeps its own name
+        self._taken -= inputs - {*_LOOPS, *_WORDS, *arrays, *reserved}  # others keep their names
         self._crossing = {
             self.visible(arg)
             for n in program.nodes()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from optgen.emit.cpp import Cpp, cpp_type, data, mask
 from optgen.emit.printer import ATOM, Text
-from optgen.errors import EmitError
 from optgen.ir.build import effect
 from optgen.ir.evaluate import Dtypes
 from optgen.ir.node import Node, walk
@@ -266,15 +265,37 @@ class _Settle(_Body):
         lines = list(self.head())
         masks = sorted({self._mask(n.type.axes) for n in self.kernel.body.nodes()} - {"0b0"})
         lines += [f"const auto strides_{m} = leaf.layout.strides({m});" for m in masks]
-        for n in self.kernel.body.nodes():
-            if is_reduction(n):
-                lines += self._reduction(n)
-        for output in self._readers_first():
-            lines += self._store(output)
+        reductions = [n for n in self.kernel.body.nodes() if is_reduction(n)]
+        self.locals = {
+            *(f"strides_{m}" for m in masks),
+            *(f"reduced_{i + 1}" for i in range(len(reductions))),
+        }
+        for n in reductions:
+            lines += self._reduction(n)
+        first, entangled = self._readers_first()
+        for output in first:
+            lines += self._store(output, data(output.attr))
+        return [*lines, *self._store_together(entangled)]
+
+    def _store_together(self, outputs: list[Node]) -> list[str]:
+        """Stores of values that are made of each other's old ones: all computed, then copied."""
+        lines: list[str] = []
+        for output in outputs:
+            kind = cpp_type(output.type.dtype, self.group.dtypes)
+            count = f"leaf.layout.elements({self._mask(output.type.axes)})"
+            lines.append(f"std::vector<{kind}> {output.attr}_next_data({count});")
+            lines += self._store(output, f"{output.attr}_next_data")
+        for output in outputs:
+            new = f"{output.attr}_next_data"
+            lines.append(f"std::copy({new}.begin(), {new}.end(), {data(output.attr)});")
         return lines
 
-    def _readers_first(self) -> list[Node]:
-        """The stores in an order in which none overwrites what another still reads."""
+    def _readers_first(self) -> tuple[list[Node], list[Node]]:
+        """The stores in an order in which none overwrites what another still reads.
+
+        Returns:
+          Those that have such an order, and after them those that have none.
+        """
         waiting = list(self.kernel.body.outputs)
         ordered: list[Node] = []
         while waiting:
@@ -284,11 +305,10 @@ class _Settle(_Body):
                 None,
             )
             if ready is None:
-                names = ", ".join(o.attr for o in waiting)
-                raise EmitError(f"the small slots {names} are made of each other's old values")
+                break
             ordered.append(ready)
             waiting.remove(ready)
-        return ordered
+        return ordered, waiting
 
     def _mask(self, axes: Axes) -> str:
         return mask(axes, self.dimensions)
@@ -316,7 +336,7 @@ class _Settle(_Body):
         return inside
 
     def _reduction(self, n: Node) -> list[str]:
-        name = f"{n.op}_{len(self.names) + 1}"
+        name = f"reduced_{len(self.names) + 1}"
         statements, text = self._value(n.args[0])
         kept = self._along(n.type.axes)
         reduced = tuple(d for d in self._along(n.args[0].type.axes) if d not in kept)
@@ -340,9 +360,9 @@ class _Settle(_Body):
             *self._loops(kept, [*summed, f"{name}[{index}] = static_cast<Real>(total);"]),
         ]
 
-    def _store(self, output: Node) -> list[str]:
+    def _store(self, output: Node, array: str) -> list[str]:
         statements, text = self._value(output.args[0])
-        target = f"{data(output.attr)}[{self._index(output.type.axes)}]"
+        target = f"{array}[{self._index(output.type.axes)}]"
         stored = f"{target} = {text};"
         inside = self._loops(self._along(output.type.axes), [*statements, stored])
         return inside if inside[0].startswith("for") else ["{", *_indented(inside), "}"]
@@ -354,7 +374,9 @@ class _SettlePrinter(Cpp):
     def __init__(self, settle: _Settle, program: Program) -> None:
         self.settle = settle
         self.made: list[str] = []
-        super().__init__(program, settle.group.dtypes, settle.dimensions, settle.scalars)
+        indices = (f"d{d}" for d in range(settle.dimensions))
+        reserved = (*indices, "total", *settle.locals)
+        super().__init__(program, settle.group.dtypes, settle.dimensions, settle.scalars, reserved)
         self.computed = dict(settle.names)
         self._crossing = set()
 

@@ -14,8 +14,6 @@ from optgen.ir.program import Program
 from optgen.passes.hoist import Hoisted
 from optgen.runtime.unit import Guard, Slot
 
-SUFFIX = "xla.py"
-
 
 def emit(lowered: Lowered) -> str:
     """The source of a module whose ``UNIT`` is the optimizer."""

@@ -18,6 +18,7 @@ from optgen.ir.node import Node, node
 from optgen.ir.ops import OPS
 from optgen.ir.program import Program
 from optgen.ir.types import LEAF, SCALAR, Axes, canonical
+from optgen.runtime.kernels import layout
 
 Group = tuple[int, ...]
 """Axes of a leaf that are next to each other."""
@@ -93,11 +94,7 @@ class Grouping:
 
     def layout(self, shape: tuple[int, ...]) -> Layout:
         """Where the elements of a leaf of this shape are."""
-        if not self.groups:
-            return Layout((math.prod(shape),), (0,))
-        extents = tuple(math.prod(shape[axis] for axis in group) for group in self.groups)
-        order = sorted(range(len(self.groups)), key=lambda d: self.groups[d])
-        return Layout(extents, tuple(order))
+        return Layout(*layout(self.groups, shape))
 
     def rewrite(self, body: Program) -> Program:
         """The body with dimensions of the view in the place of axes of the leaf."""

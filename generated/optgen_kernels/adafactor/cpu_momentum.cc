@@ -168,7 +168,7 @@ static void factored_0_1_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int
   float* __restrict sum_2_data = leaf.array<float>(8);
   const auto strides_0b1 = leaf.layout.strides(0b1);
   const auto strides_0b10 = leaf.layout.strides(0b10);
-  Real sum_1;
+  Real reduced_1;
   {
     double total = optgen::identity<double>(optgen::Combine::sum);
     for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
@@ -181,10 +181,10 @@ static void factored_0_1_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int
       const auto v_row_next = decay * v_row + one_minus_decay * over_columns;
       total += double(v_row_next);
     }
-    sum_1 = static_cast<Real>(total);
+    reduced_1 = static_cast<Real>(total);
   }
   {
-    sum_2_data[0] = sum_1;
+    sum_2_data[0] = reduced_1;
   }
   for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
     const auto decay = static_cast<Real>(leaf.scalar(0));
@@ -355,7 +355,7 @@ static void factored_1_0_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int
   float* __restrict sum_2_data = leaf.array<float>(8);
   const auto strides_0b1 = leaf.layout.strides(0b1);
   const auto strides_0b10 = leaf.layout.strides(0b10);
-  Real sum_1;
+  Real reduced_1;
   {
     double total = optgen::identity<double>(optgen::Combine::sum);
     for (int64_t d1 = 0; d1 < leaf.layout.extents[1]; ++d1) {
@@ -368,10 +368,10 @@ static void factored_1_0_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int
       const auto v_row_next = decay * v_row + one_minus_decay * over_rows;
       total += double(v_row_next);
     }
-    sum_1 = static_cast<Real>(total);
+    reduced_1 = static_cast<Real>(total);
   }
   {
-    sum_2_data[0] = sum_1;
+    sum_2_data[0] = reduced_1;
   }
   for (int64_t d1 = 0; d1 < leaf.layout.extents[1]; ++d1) {
     const auto decay = static_cast<Real>(leaf.scalar(0));
@@ -543,7 +543,7 @@ static void factored_1_2_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int
   const auto strides_0b1 = leaf.layout.strides(0b1);
   const auto strides_0b101 = leaf.layout.strides(0b101);
   const auto strides_0b11 = leaf.layout.strides(0b11);
-  std::vector<Real> sum_1(leaf.layout.elements(0b1));
+  std::vector<Real> reduced_1(leaf.layout.elements(0b1));
   for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
     double total = optgen::identity<double>(optgen::Combine::sum);
     for (int64_t d1 = 0; d1 < leaf.layout.extents[1]; ++d1) {
@@ -556,10 +556,10 @@ static void factored_1_2_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int
       const auto v_row_next = decay * v_row + one_minus_decay * over_columns;
       total += double(v_row_next);
     }
-    sum_1[d0 * strides_0b1[0]] = static_cast<Real>(total);
+    reduced_1[d0 * strides_0b1[0]] = static_cast<Real>(total);
   }
   for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
-    sum_2_data[d0 * strides_0b1[0]] = sum_1[d0 * strides_0b1[0]];
+    sum_2_data[d0 * strides_0b1[0]] = reduced_1[d0 * strides_0b1[0]];
   }
   for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
     for (int64_t d1 = 0; d1 < leaf.layout.extents[1]; ++d1) {
@@ -733,7 +733,7 @@ static void factored_2_1_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int
   const auto strides_0b1 = leaf.layout.strides(0b1);
   const auto strides_0b101 = leaf.layout.strides(0b101);
   const auto strides_0b11 = leaf.layout.strides(0b11);
-  std::vector<Real> sum_1(leaf.layout.elements(0b1));
+  std::vector<Real> reduced_1(leaf.layout.elements(0b1));
   for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
     double total = optgen::identity<double>(optgen::Combine::sum);
     for (int64_t d2 = 0; d2 < leaf.layout.extents[2]; ++d2) {
@@ -746,10 +746,10 @@ static void factored_2_1_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int
       const auto v_row_next = decay * v_row + one_minus_decay * over_rows;
       total += double(v_row_next);
     }
-    sum_1[d0 * strides_0b1[0]] = static_cast<Real>(total);
+    reduced_1[d0 * strides_0b1[0]] = static_cast<Real>(total);
   }
   for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
-    sum_2_data[d0 * strides_0b1[0]] = sum_1[d0 * strides_0b1[0]];
+    sum_2_data[d0 * strides_0b1[0]] = reduced_1[d0 * strides_0b1[0]];
   }
   for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
     for (int64_t d2 = 0; d2 < leaf.layout.extents[2]; ++d2) {
