@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from optgen.factory import set_factory
 
 if TYPE_CHECKING:
-    from optgen import dsl, errors, zoo  # noqa: F401
+    from optgen import chips, dsl, errors, zoo  # noqa: F401
     from optgen.dsl import chain
     from optgen.optimizer import Optimizer
     from optgen.zoo import *  # noqa: F403
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Optimizer", "chain", "dsl", "errors"]  # and the stock rules: see optgen.zoo
 
-_MODULES = ("dsl", "errors", "zoo")
+_MODULES = ("chips", "dsl", "errors", "zoo")
 _HOMES = {"Optimizer": "optgen.optimizer", "chain": "optgen.dsl"}
 
 

@@ -69,5 +69,13 @@ CXXFLAGS = Setting(
     str,
 )
 
-SETTINGS: tuple[Setting, ...] = (PRINT_AFTER, TARGET, CACHE_DIR, CXX, CXXFLAGS)
+CHIPS_DIR = Setting(
+    "OPTGEN_CHIPS",
+    "A directory of wheels that compile for chips that are not here: JAX's CUDA plugin, libtpu. "
+    "By default those that are installed beside JAX.",
+    "",
+    str,
+)
+
+SETTINGS: tuple[Setting, ...] = (PRINT_AFTER, TARGET, CACHE_DIR, CXX, CXXFLAGS, CHIPS_DIR)
 """All of them, as ``optgen doctor`` lists them."""

@@ -64,6 +64,10 @@ class CompilerError(OptgenError, RuntimeError):
     """No C++ compiler was found, or it cannot compile a kernel, or what it made is no library."""
 
 
+class ChipError(OptgenError, RuntimeError):
+    """Nothing can be compiled here for a chip that is not here, or its compiler refuses."""
+
+
 class CacheError(OptgenError, RuntimeError):
     """Compiled kernels cannot be kept, or what is kept cannot be trusted."""
 

@@ -30,6 +30,7 @@ FLOORS = {
     "passes": 4,
     "dsl": 3,
     "ir": 2,
+    "chips": 1,
     "runtime": 1,
     "errors": 0,
     "factory": 0,
