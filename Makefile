@@ -15,7 +15,7 @@ help:  ## list these targets
 demo: .venv/.stamp  ## define a rule, verify it, and train on real images with it
 	$(BIN)/optgen demo
 
-test: lint  ## lint, then run every test that needs no accelerator
+test: lint .venv/.chips  ## lint, then run every test that needs no accelerator
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal
 
 bench: .venv/.stamp  ## time RULES against jitted optax; and building, lowering and importing
@@ -43,3 +43,13 @@ clean:  ## remove the environment, and whatever tools left behind
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -e '.[dev]'
 	@touch $@
+
+# The compilers of chips that are not here, of JAX's version and without NVIDIA's libraries. They
+# stay out of the environment: JAX complains of each plugin whose chip is missing. Without them
+# the tests that compile for a GPU or a TPU are skipped.
+.venv/.chips: .venv/.stamp
+	@rm -rf .venv/chips
+	@jax=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("jax"))'); \
+	$(BIN)/pip install -q --no-deps --target .venv/chips \
+	  jax-cuda13-plugin==$$jax jax-cuda13-pjrt==$$jax libtpu \
+	  && touch $@ || echo "No compilers for GPUs and TPUs: the tests that need them are skipped" >&2

@@ -2,11 +2,14 @@
 
 import os
 import re
+import sys
+from pathlib import Path
 
 import hypothesis
 import pytest
 
 ACCELERATORS = ("gpu", "tpu")
+CHIPS = Path(__file__).parents[1] / ".venv" / "chips"  # where make puts the chips' compilers
 
 # The first example of a property compiles, so times say nothing; and a gate that fails must
 # fail again when it is run again.
@@ -20,6 +23,19 @@ def asked_for(marker: str, expression: str) -> bool:
     return bool(re.search(rf"\b{marker}\b", wanted))
 
 
+def add_compilers_of_chips():
+    """Let these processes and their children import the compilers of chips that are not here.
+
+    On the CPU JAX finds them without complaint.
+    """
+    directory = os.environ.setdefault("OPTGEN_CHIPS", str(CHIPS))
+    if directory not in sys.path:
+        sys.path.append(directory)
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if directory not in paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (*paths, directory)))
+
+
 def pytest_configure(config):
     """Keep JAX on the CPU unless an accelerator was asked for.
 
@@ -27,6 +43,8 @@ def pytest_configure(config):
     """
     if not any(asked_for(marker, config.option.markexpr) for marker in ACCELERATORS):
         os.environ["JAX_PLATFORMS"] = "cpu"
+        if CHIPS.is_dir():
+            add_compilers_of_chips()
     # Compiling C++ for every rule that a test makes up would take minutes. What is about the
     # kernels asks for them by name, or runs for each target.
     os.environ.setdefault("OPTGEN_TARGET", "xla")
