@@ -28,6 +28,8 @@ ENVIRONMENT = {
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
     "TPU_WORKER_HOSTNAMES": "localhost",
+    # One process at a time may run on a TPU; this one only compiles.
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
 }
 """What the compilers read while the process starts."""
 

@@ -176,6 +176,7 @@ def parse(text: str) -> HloModule:
 _COMPUTATION = re.compile(r"(?P<entry>ENTRY )?%?(?P<name>[\w.\-]+) .*\{$")
 _INSTRUCTION = re.compile(r"\s*(?P<root>ROOT )?%?(?P<name>[\w.\-]+) = ")
 _OPCODE = re.compile(r"\s*(?P<opcode>[a-z][\w\-]*)\(")
+_OPERAND = re.compile(r"^.*%(?=[\w.\-]+$)")  # a shape may stand before the name
 _ARRAY = re.compile(r"(?P<dtype>[a-z]\w*)\[(?P<dims>[^\]]*)\](?:\{(?P<layout>[^}]*)\})?")
 _SPACE = re.compile(r"S\((\d+)\)")
 _INDEX_COMMENT = re.compile(r"/\*index=\d+\*/")
@@ -199,26 +200,28 @@ def _bits(dtype: str) -> int:
 def _instruction(line: str) -> Instruction:
     line = _INDEX_COMMENT.sub("", line)
     named = _INSTRUCTION.match(line)
-    if named is None:
-        raise ParseError(f"not an HLO instruction: {line.strip()[:80]!r}")
-    shape_end = _closing(line, named.end()) if line[named.end()] == "(" else None
-    if shape_end is None:
-        array = _ARRAY.match(line, named.end())
-        shape_end = array.end() if array else named.end()
-    called = _OPCODE.match(line, shape_end)
-    if called is None:
+    shaped = _shape_end(line, named.end()) if named else None
+    called = _OPCODE.match(line, shaped) if shaped else None
+    if named is None or called is None:
         raise ParseError(f"not an HLO instruction: {line.strip()[:80]!r}")
     operands_end = _closing(line, called.end() - 1)
     return Instruction(
         name=named["name"],
         opcode=called["opcode"],
-        results=tuple(_arrays(line[named.end() : shape_end])),
+        results=tuple(_arrays(line[named.end() : shaped])),
         operands=tuple(
-            text.split()[-1].lstrip("%") for text in _split(line[called.end() : operands_end - 1])
+            _OPERAND.sub("", text) for text in _split(line[called.end() : operands_end - 1])
         ),
         attributes=_attributes(_split(line[operands_end:])),
         root=bool(named["root"]),
     )
+
+
+def _shape_end(line: str, begin: int) -> int | None:
+    if line.startswith("(", begin):
+        return _closing(line, begin)
+    array = _ARRAY.match(line, begin)
+    return array.end() if array else None
 
 
 def _arrays(shape: str) -> Iterator[Array]:
