@@ -10,6 +10,7 @@ alone, load without the compiler.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from optgen.factory import set_factory
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Optimizer", "chain", "dsl", "errors"]  # and the stock rules: see optgen.zoo
 
-_MODULES = ("chips", "dsl", "errors", "zoo")
 _HOMES = {"Optimizer": "optgen.optimizer", "chain": "optgen.dsl"}
 
 
@@ -38,7 +38,7 @@ set_factory(_make_optimizer)
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    if name in _MODULES:
+    if importlib.util.find_spec(f"optgen.{name}"):
         return importlib.import_module(f"optgen.{name}")
     if name in _HOMES:
         value = getattr(importlib.import_module(_HOMES[name]), name)

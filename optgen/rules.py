@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optgen.dsl.rule import ChainRule, Instance, Rule
+from optgen.dsl.rule import ChainRule, Instance, Part, Rule
 from optgen.errors import OptgenError, UsageError
 from optgen.optimizer import Optimizer
 from optgen.runtime.hyper import REQUIRED, Hyperparameter
@@ -63,13 +63,27 @@ class Choice:
         return optimizer
 
     def reference(self) -> Any:
-        """What optax makes of the same name and hyperparameters; None for rules that it lacks."""
+        """What optax makes of the same names and hyperparameters; None where it lacks a rule.
+
+        A chain of rules that optax has is a chain there too.
+        """
         import optax
 
-        if self.rule is not STOCK.get(self.name, ATOMS.get(self.name)):
+        found = [_reference(part) for part in self.make("xla").instance.parts]
+        if not found or any(part is None for part in found):
             return None
-        alias = getattr(optax, self.name, None)
-        return alias(**self.settings) if alias else None
+        return found[0] if len(found) == 1 else optax.chain(*found)
+
+
+def _reference(part: Part) -> Any:
+    import optax
+
+    rule = part.rule
+    alias = getattr(optax, rule.name, None)
+    if alias is None or rule is not STOCK.get(rule.name, ATOMS.get(rule.name)):
+        return None
+    defaults = {h.name: h.default for h in rule.hyperparameters}
+    return alias(**{name: v for name, v in part.values.items() if v is not defaults[name]})
 
 
 def choose(

@@ -18,6 +18,7 @@ FLOORS = {
     "cli": 9,
     "demo": 8.7,
     "doctor": 8.7,
+    "against": 8.5,
     "verify": 8.5,
     "generate": 8.5,
     "rules": 8.2,

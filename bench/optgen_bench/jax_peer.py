@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,12 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from optgen.chips.hlo import parse
+from optgen.chips.module import read_kernels
 from optgen_bench import workloads
 from optgen_bench.contestants import Contestant, Work
 from optgen_bench.records import Costs
-
-# Instructions that run nothing.
-_FREE = frozenset({"parameter", "constant", "tuple", "get-tuple-element", "bitcast"})
 
 
 class JaxStep(Contestant):
@@ -169,10 +167,8 @@ def compile_costs(
 
 
 def count_launches(module: str) -> int:
-    """Counts the fusions, copies, custom calls and so on in a module's entry computation."""
-    entry = module[module.index("\nENTRY") :]
-    found = re.findall(r"^  (?:ROOT )?\S+ = .*? ([a-z][\w-]*)\(", entry, re.MULTILINE)
-    return sum(operation not in _FREE for operation in found)
+    """Counts the fusions, copies, custom calls and so on that a module runs one after another."""
+    return sum(kernel.times for kernel in read_kernels(parse(module)) if not kernel.overlapped)
 
 
 def _peak_bytes(compiled: Any) -> int | None:

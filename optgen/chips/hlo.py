@@ -97,13 +97,15 @@ class Computation:
     instructions: Mapping[str, Instruction]
 
     def parameter(self, number: int) -> str:
-        """The name of its parameter of this number."""
-        wanted = (str(number),)
-        return next(
-            i.name
-            for i in self.instructions.values()
-            if i.opcode == "parameter" and i.operands == wanted
-        )
+        """The name of its parameter of this number.
+
+        Raises:
+          ParseError: if it has no such parameter.
+        """
+        for instruction in self.instructions.values():
+            if instruction.opcode == "parameter" and instruction.operands == (str(number),):
+                return instruction.name
+        raise ParseError(f"HLO computation {self.name} has no parameter {number}")
 
     @property
     def makers(self) -> list[Instruction]:

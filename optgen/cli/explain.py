@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from optgen.cli import options, output
+
+if TYPE_CHECKING:
+    from optgen.against import Comparison
+    from optgen.explain import Explanation
 
 
 @click.command("explain")
@@ -12,12 +18,19 @@ from optgen.cli import options, output
 @click.option(
     "--machine", default="here", show_default=True, help="A known machine, such as h200 or v5e."
 )
+@click.option(
+    "against_xla",
+    "--against-xla",
+    is_flag=True,
+    help="Compile it and optax's for the machine's chip, and count what XLA runs. Needs no chip.",
+)
 @options.settings
 @options.work
 @options.as_json
 def command(
     rule: str,
     machine: str,
+    against_xla: bool,
     settings: tuple[str, ...],
     shapes: tuple[str, ...],
     tree: str | None,
@@ -30,9 +43,15 @@ def command(
     """
     work = options.make_work(shapes, tree, dtype)
     choice = options.chosen(rule, settings)
-    explanation = choice.make().explain(work, machine)
+    if against_xla:
+        from optgen.against import compare
+
+        with output.progress(f"compile {choice.name}") as progress:
+            explained: Comparison | Explanation = compare(choice, work, machine, progress)
+    else:
+        explained = choice.make().explain(work, machine)
     if as_json:
         settings_ = {"rule": choice.name, "settings": choice.settings}
-        output.print_json({**settings_, **explanation.as_dict()})
+        output.print_json({**settings_, **explained.as_dict()})
     else:
-        click.echo(str(explanation))
+        click.echo(str(explained))

@@ -214,6 +214,7 @@ def test_launches_are_counted_in_the_entry_computation():
     module = """HloModule jit_step
 
 %fused (a: f32[4]) -> f32[4] {
+  %a = f32[4]{0} parameter(0)
   ROOT %multiply = f32[4]{0} multiply(%a, %a)
 }
 

@@ -112,8 +112,10 @@ def test_what_is_no_instruction_is_refused(line):
         module.computation("e")
 
 
-def test_an_unknown_computation_and_an_unknown_type_are_refused():
+def test_what_is_not_there_is_refused():
     with pytest.raises(ParseError, match="has no computation 'x'"):
         parse(ADDS).computation("x")
+    with pytest.raises(ParseError, match="fused_add has no parameter 2"):
+        parse(ADDS).computation("fused_add").parameter(2)
     with pytest.raises(ParseError, match="unknown HLO element type 'q7'"):
         _ = Array("q7", (2,)).bytes

@@ -29,6 +29,7 @@ def test_rules_of_a_file_are_found(rules):
     assert finished.name == "clip_by_global_norm_then_sgd"
     assert finished.make("xla").instance.target == "xla"
     assert finished.make() is finished.rule
+    assert hasattr(finished.reference(), "update")  # both parts are optax's too
 
 
 def test_a_rule_of_ones_own_with_a_stock_name_is_not_compared_with_optax(tmp_path):
