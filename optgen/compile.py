@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from optgen import config
 from optgen.dsl.rule import Composition
 from optgen.dsl.tracing import Traced, check_slot_names, check_tree_slots, slot_names, trace
-from optgen.emit import native, xla
+from optgen.emit import native, triton, xla
 from optgen.emit.lowered import Lowered, LoweredVariant
 from optgen.emit.naming import variant_names
 from optgen.ir.evaluate import Dtypes
@@ -27,13 +27,15 @@ from optgen.ir.program import Program
 from optgen.passes import driver
 from optgen.passes.hoist import Hoisted, hoist
 from optgen.passes.step import as_step, as_update
+from optgen.runtime.kernels import Kernels, Native
 from optgen.runtime.leaf import Fact, LeafSpec, MaskValue
-from optgen.runtime.load import load_native, load_unit
-from optgen.runtime.targets import check_target, resolve_target, with_kernels
+from optgen.runtime.load import load_kernels, load_native, load_unit
+from optgen.runtime.targets import check_target, kernel_targets, with_kernels
 from optgen.runtime.unit import Guard, Slot, Unit
 from optgen.schedule import Leaf, LeafProgram, Machine, Mode, Plan, plan
 
 _lock = threading.RLock()
+_EMITTERS = {"cpu": native.emit, "triton": triton.emit}
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,17 @@ def compile_tree(composition: Composition, specs: Sequence[LeafSpec], target: st
       TargetError: for a target that was asked for by name and cannot serve.
     """
     with _lock:  # one compilation for many threads that begin with the same tree
-        resolved = resolve_target(target)
-        wanted = target if resolved == "cpu" else "xla"
-        return _compile(composition, tuple(dict.fromkeys(specs)), wanted)
+        kernels = kernel_targets(target)
+        return _compile(composition, tuple(dict.fromkeys(specs)), target, kernels)
 
 
 @functools.lru_cache(maxsize=1024)
-def _compile(composition: Composition, specs: tuple[LeafSpec, ...], target: str) -> Compiled:
+def _compile(
+    composition: Composition, specs: tuple[LeafSpec, ...], target: str, kernels: tuple[str, ...]
+) -> Compiled:
     lowered, variants = lower(composition, specs)
-    dtypes = distinct_dtypes(specs, lowered) if target != "xla" else ()
-    return Compiled(_load(_Key(lowered, target, dtypes)), variants)
+    dtypes = distinct_dtypes(specs, lowered) if kernels else ()
+    return Compiled(_load(_Key(lowered, target, kernels, dtypes)), variants)
 
 
 def emit(lowered: Lowered, target: str, dtypes: tuple[Dtypes, ...]) -> dict[str, str]:
@@ -74,14 +77,17 @@ def emit(lowered: Lowered, target: str, dtypes: tuple[Dtypes, ...]) -> dict[str,
 
     Args:
       lowered: the programs of a tree.
-      target: ``xla``, or ``cpu`` for the C++ and the tables beside it.
+      target: ``xla``; or ``cpu`` for C++ and the tables beside it, ``triton`` for Triton's Python
+        and the tables beside it.
       dtypes: what kernels are emitted for; the ``xla`` target serves all.
 
     Raises:
       TargetError: for a target that this version cannot emit.
     """
     check_target(target)
-    return {"py": xla.emit(lowered)} if target == "xla" else native.emit(lowered, dtypes)
+    if target == "xla":
+        return {"py": xla.emit(lowered)}
+    return _EMITTERS[target](lowered, dtypes)
 
 
 def trace_tree(composition: Composition, specs: Sequence[LeafSpec]) -> dict[LeafSpec, Traced]:
@@ -246,6 +252,7 @@ class _Key:
 
     lowered: Lowered
     target: str
+    kernels: tuple[str, ...]
     dtypes: tuple[Dtypes, ...]
 
     def _identity(self) -> tuple[object, ...]:
@@ -255,7 +262,7 @@ class _Key:
             (h.constants, h.scalars, h.partials, h.leaves, tuple(h.totals.items()))
             for h in (low.update, low.init)
         )
-        return self.target, self.dtypes, low.name, low.hyperparameters, variants, cut
+        return self.target, self.kernels, self.dtypes, low.name, low.hyperparameters, variants, cut
 
     def __hash__(self) -> int:
         return hash(self._identity())
@@ -268,7 +275,11 @@ class _Key:
 def _load(key: _Key) -> Unit:
     name = key.lowered.name
     unit = load_unit(name, emit(key.lowered, "xla", ())["py"])
-    if key.target == "xla":
+    if not key.kernels:
         return unit
-    files = emit(key.lowered, "cpu", key.dtypes)
-    return with_kernels(unit, load_native(name, files["py"], files["cc"]), key.target)
+    loaded: dict[str, Native | Kernels] = {}
+    for target in key.kernels:
+        files = emit(key.lowered, target, key.dtypes)
+        load = load_native if target == "cpu" else load_kernels
+        loaded[target] = load(name, files["tables"], files["source"])
+    return with_kernels(unit, loaded, key.target)

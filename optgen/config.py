@@ -43,7 +43,7 @@ PRINT_AFTER = Setting(
 
 TARGET = Setting(
     "OPTGEN_TARGET",
-    "What target='auto' stands for: 'xla' or 'cpu'; by default whatever serves best.",
+    "What target='auto' stands for: one target by name; by default whatever serves best.",
     "auto",
     str,
 )
@@ -69,6 +69,29 @@ CXXFLAGS = Setting(
     str,
 )
 
+INTERPRET = Setting(
+    "OPTGEN_INTERPRET",
+    "1 to run kernels for an accelerator that is not there in their interpreter: right, and slow.",
+    False,
+    lambda text: text not in ("0", "false"),
+)
+
+COMPUTE_CAPABILITY = Setting(
+    "OPTGEN_COMPUTE_CAPABILITY",
+    "What Triton kernels are compiled for where no GPU is there to ask, as in 9.0; by default 8.0, "
+    "which later GPUs run as well.",
+    80,
+    lambda text: round(10 * float(text)),
+)
+
+TPU = Setting(
+    "OPTGEN_TPU",
+    "The generation that TPU kernels are lowered for where no TPU is there to ask: v4, v5e, v5p, "
+    "v6e or tpu7x. By default v4, whose vector memory is the smallest, so that all run it.",
+    "v4",
+    str,
+)
+
 CHIPS_DIR = Setting(
     "OPTGEN_CHIPS",
     "A directory of wheels that compile for chips that are not here: JAX's CUDA plugin, libtpu. "
@@ -77,5 +100,15 @@ CHIPS_DIR = Setting(
     str,
 )
 
-SETTINGS: tuple[Setting, ...] = (PRINT_AFTER, TARGET, CACHE_DIR, CXX, CXXFLAGS, CHIPS_DIR)
+SETTINGS: tuple[Setting, ...] = (
+    PRINT_AFTER,
+    TARGET,
+    CACHE_DIR,
+    CXX,
+    CXXFLAGS,
+    INTERPRET,
+    COMPUTE_CAPABILITY,
+    TPU,
+    CHIPS_DIR,
+)
 """All of them, as ``optgen doctor`` lists them."""

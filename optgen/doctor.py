@@ -12,7 +12,7 @@ from optgen.dsl.rule import TARGETS
 from optgen.errors import TargetError
 from optgen.runtime import cpu
 from optgen.runtime.targets import TARGETS as EMITTED
-from optgen.runtime.targets import resolve_target
+from optgen.runtime.targets import check_runs
 
 PACKAGES = ("optgen", "jax", "jaxlib", "optax", "numpy", "sympy")
 """What optgen always runs on."""
@@ -21,6 +21,9 @@ OPTIONAL = {
     "scikit-learn": "optgen demo",
     "matplotlib": "optgen demo, and bench --plot",
     "torch": "bench --against torch",
+    "jax-triton": "the triton target",
+    "triton": "the triton target",
+    "jax-cuda13-plugin": "the triton target",
 }
 """What only some commands need."""
 
@@ -91,7 +94,7 @@ def available() -> dict[str, str]:
 
 def _why_not(name: str) -> str:
     try:
-        resolve_target(name)
+        check_runs(name)
     except TargetError as error:
         return str(error)
     return ""
@@ -115,7 +118,10 @@ def _try(name: str) -> TargetReport:
     if name not in EMITTED:
         return TargetReport(name, False, "not in this version of optgen")
     try:
+        check_runs(name)
         right = _step_is_right(name)
+    except TargetError as error:
+        return TargetReport(name, False, str(error))
     except Exception as error:  # whatever is wrong with the installation is the finding
         return TargetReport(name, False, f"{type(error).__name__}: {error}".partition("\n")[0])
     why = "a step of sgd is right" if right else "a step of sgd gives wrong numbers"

@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from optgen.compile import distinct_dtypes, emit, lower
 from optgen.dsl.rule import Instance
-from optgen.emit.python import Doc, literal, render
+from optgen.emit.python import WIDTH, Doc, literal, render
 from optgen.emit.templates import template
 from optgen.errors import HyperparameterError, TargetError, UsageError
 from optgen.runtime import cpu
@@ -47,6 +47,11 @@ STOCK_SETTINGS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "adafactor": ({"learning_rate": 1e-3}, {"learning_rate": 1e-3, "momentum": 0.9}),
 }
 """What a stock rule's committed package was emitted for, where that is not its defaults alone."""
+
+_SOURCES = {"cpu": ".cc", "triton": "_kernels.py", "tpu": "_kernels.py"}
+"""What the name of a target's source ends with; its tables stand beside it in Python."""
+
+_TABLES = {"cpu": "NATIVE", "triton": "KERNELS", "tpu": "KERNELS"}
 
 _ANY_NUMBER = 1.0  # stands for a run-time hyperparameter: no value of one is in what is emitted
 _MANIFEST = "manifest.json"
@@ -280,11 +285,13 @@ def _files(
         files[f"xla{suffix}.py"] = emit(lowered, "xla", ())["py"]  # what every platform can run
         modules.append(f"xla{suffix}")
         kernels = []
-        if "cpu" in targets:
-            emitted = emit(lowered, "cpu", distinct_dtypes(configuration.leaves, lowered))
-            files |= {f"cpu{suffix}.{kind}": text for kind, text in emitted.items()}
-            modules.append(f"cpu{suffix}")
-            kernels.append(f"cpu{suffix}.NATIVE")
+        dtypes = distinct_dtypes(configuration.leaves, lowered)
+        for target in (name for name in targets if name != "xla"):
+            emitted = emit(lowered, target, dtypes)
+            files[f"{target}{suffix}{_SOURCES[target]}"] = emitted["source"]
+            files[f"{target}{suffix}.py"] = emitted["tables"]
+            modules.append(f"{target}{suffix}")
+            kernels.append(f"{target}{suffix}.{_TABLES[target]}")
         settings = [f"{literal(k)}: {literal(v)}" for k, v in _settings(instance).items()]
         units.append(Doc("(", [Doc("{", settings, "}"), f"xla{suffix}.UNIT", *kernels], ")"))
     hyperparameters = [_declaration(h) for h in _hyperparameters(first)]
@@ -302,11 +309,17 @@ def _files(
     files["__init__.py"] = template("package.py.jinja").render(
         doc=inspect.cleandoc(lowered.doc),
         name=first.name,
-        modules=sorted(modules),
+        imports=_imports(sorted(modules)),
         package=render(package),
     )
     files[_MANIFEST] = _manifest(configurations)
     return files
+
+
+def _imports(modules: Sequence[str]) -> str:
+    """The statement that imports the modules of a package, as a formatter leaves it."""
+    line = f"from . import {', '.join(modules)}"
+    return line if len(line) <= WIDTH else render(Doc("from . import (", modules, ")"))
 
 
 def _difference(instance: Instance, first: Instance) -> str:

@@ -21,7 +21,7 @@ from optgen.explain import Explanation, explain
 from optgen.ir.program import Program
 from optgen.runtime import driver, trees
 from optgen.runtime.leaf import LeafSpec
-from optgen.runtime.targets import check_target, resolve_target
+from optgen.runtime.targets import check_target, serving_target
 from optgen.runtime.transformation import Face, Transformation
 from optgen.runtime.unit import Unit
 from optgen.schedule import Machine, Mode, Plan
@@ -108,7 +108,7 @@ class Optimizer(Transformation):
         Raises:
           UsageError: for a machine that is not known, listing those that are.
         """
-        return explain(self.plan(params, machine), target=resolve_target(self.instance.target))
+        return explain(self.plan(params, machine), target=serving_target(self.instance.target))
 
     def __repr__(self) -> str:
         parts = ", ".join(

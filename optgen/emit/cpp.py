@@ -1,18 +1,18 @@
-"""C++ source: the printer of kernel bodies, and the loops that they stand in.
+"""C++ source: the printer of kernel bodies.
 
-A value is computed at its own level: once for a tile if it varies along nothing, once for a row,
-once for each column (kept for the rows of the tile), or for each element.
+What is computed once for each column is kept for the rows of the tile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from optgen.emit.printer import ATOM, Operator, Printer, Text
+from optgen.emit.levels import Leveled
+from optgen.emit.printer import ATOM, Operator, Text
 from optgen.ir.evaluate import Dtypes
 from optgen.ir.node import Node
 from optgen.ir.program import Program
-from optgen.ir.types import BOOL, LEAF, REAL, SCALAR, Axes
+from optgen.ir.types import BOOL, LEAF, Axes
 
 _TYPES = {
     "float32": "float",
@@ -41,8 +41,6 @@ _WORDS = (
 # fmt: on
 """Words of C++ that are names in Python, and the namespaces."""
 
-LEVELS = ("scalar", "row", "column", "element")
-
 
 def cpp_type(dtype: str, dtypes: Dtypes) -> str:
     """The C++ type of a storage dtype."""
@@ -60,7 +58,7 @@ def mask(axes: Axes, dimensions: int) -> str:
     return f"0b{sum(1 << d for d in bits):b}"
 
 
-class Cpp(Printer):
+class Cpp(Leveled):
     """Expressions of C++ over the arrays of a leaf, in ``Real``."""
 
     infix = {  # noqa: RUF012  (as in the class above, which has Python's)
@@ -87,29 +85,10 @@ class Cpp(Printer):
         scalars: dict[str, int],
         reserved: Iterable[str] = (),
     ) -> None:
-        self.dtypes, self.dimensions, self.scalars = dtypes, dimensions, scalars
-        self.levels: dict[str, list[str]] = {level: [] for level in LEVELS}
+        self.dtypes, self.scalars = dtypes, scalars
         self.buffers: list[str] = []
-        self.computed: dict[Node, str] = {}  # reductions that are there already
-        self._level = "element"
         arrays = [data(n.attr) for n in program.nodes() if n.op in ("load", "store", "emit")]
-        super().__init__(program, (*_LOOPS, *_WORDS, *arrays, *reserved))
-        inputs = {n.attr for n in program.nodes() if n.op in ("load", "scalar")}
-        self._taken -= inputs - {*_LOOPS, *_WORDS, *arrays, *reserved}  # others keep their names
-        self._crossing = {
-            self.visible(arg)
-            for n in program.nodes()
-            for arg in n.args
-            if self.level(self.visible(arg).type.axes) != self.level(n.type.axes)
-        }
-
-    def level(self, axes: Axes) -> str:
-        """At which level a value that varies along these dimensions is computed."""
-        if axes == LEAF:
-            return "element"
-        if axes == SCALAR:
-            return "scalar"
-        return "column" if self.dimensions - 1 in axes else "row"
+        super().__init__(program, dimensions, (*_LOOPS, *_WORDS, *arrays, *reserved))
 
     # Spelling.
 
@@ -139,19 +118,6 @@ class Cpp(Printer):
         """A number of elements."""
         return f"leaf.extent<Real>({mask(n.attr, self.dimensions)})", ATOM
 
-    def reduction(self, n: Node) -> Text:
-        """A reduction that was computed before."""
-        return self.computed[n], ATOM
-
-    def cast_is_silent(self, n: Node) -> bool:
-        """Loads and stores convert; only what is rounded inside the body is spelled."""
-        (arg,) = n.args
-        if n.op == "broadcast":
-            return True
-        if n.type.dtype != REAL:
-            return True
-        return arg.op == "load"
-
     def cast(self, n: Node) -> Text:
         """A boolean as 0 or 1, or a rounding inside the body."""
         (arg,) = n.args
@@ -162,30 +128,12 @@ class Cpp(Printer):
 
     # Levels.
 
-    def text(self, n: Node) -> Text:
-        """How a value is written where it is used; what crosses levels gets a name at its own."""
-        n = self.visible(n)
-        if n in self._texts:
-            return self._texts[n]
-        outer, self._level = self._level, self.level(n.type.axes)
-        if n.op == "load":
-            self._texts[n] = self._load(n)
-        elif n.op == "scalar":
-            self._texts[n] = self.bind(n.attr, (self._scalar(n), ATOM))
-        elif n.op == "extent":
-            self._texts[n] = self.bind("size", self.extent(n))
-        elif n in self._crossing and n.op != "const" and n not in self.computed:
-            self._texts[n] = self.bind(self.name(n) or self.default_name(n), self._expression(n))
-        else:
-            super().text(n)
-        self._level = outer
-        return self._texts[n]
-
-    def _scalar(self, n: Node) -> str:
+    def scalar(self, n: Node) -> str:
+        """Scalars are in doubles."""
         return f"static_cast<Real>(leaf.scalar({self.scalars[n.attr]}))"
 
-    def _load(self, n: Node) -> Text:
-        self.read(n.attr)
+    def load(self, n: Node) -> Text:
+        """An element, in the precision of the leaf."""
         index = {"scalar": "0", "element": "i"}.get(self._level)
         if index is None:
             index = f"leaf.layout.offset({mask(n.type.axes, self.dimensions)}, row)"

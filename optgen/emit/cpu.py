@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from optgen.emit.cpp import Cpp, cpp_type, data, mask
+from optgen.emit.order import readers_first
 from optgen.emit.printer import ATOM, Text
 from optgen.ir.build import effect
 from optgen.ir.evaluate import Dtypes
-from optgen.ir.node import Node, walk
+from optgen.ir.node import Node
 from optgen.ir.program import Program
 from optgen.ir.types import LEAF, REAL, SCALAR, Axes
 from optgen.schedule.graph import is_reduction
@@ -272,7 +273,7 @@ class _Settle(_Body):
         }
         for n in reductions:
             lines += self._reduction(n)
-        first, entangled = self._readers_first()
+        first, entangled = readers_first(self.kernel.body.outputs)
         for output in first:
             lines += self._store(output, data(output.attr))
         return [*lines, *self._store_together(entangled)]
@@ -289,26 +290,6 @@ class _Settle(_Body):
             new = f"{output.attr}_next_data"
             lines.append(f"std::copy({new}.begin(), {new}.end(), {data(output.attr)});")
         return lines
-
-    def _readers_first(self) -> tuple[list[Node], list[Node]]:
-        """The stores in an order in which none overwrites what another still reads.
-
-        Returns:
-          Those that have such an order, and after them those that have none.
-        """
-        waiting = list(self.kernel.body.outputs)
-        ordered: list[Node] = []
-        while waiting:
-            reads = {o: {n.attr for n in walk([o]) if n.op == "load"} for o in waiting}
-            ready = next(
-                (o for o in waiting if not any(o.attr in reads[x] for x in waiting if x is not o)),
-                None,
-            )
-            if ready is None:
-                break
-            ordered.append(ready)
-            waiting.remove(ready)
-        return ordered, waiting
 
     def _mask(self, axes: Axes) -> str:
         return mask(axes, self.dimensions)
@@ -384,7 +365,8 @@ class _SettlePrinter(Cpp):
         """All in one place."""
         return "element"
 
-    def _load(self, n: Node) -> Text:
+    def load(self, n: Node) -> Text:
+        """An element at the indices of the loops."""
         index = self.settle._index(n.type.axes)
         return self.bind(n.attr, (f"static_cast<Real>({data(n.attr)}[{index}])", ATOM))
 

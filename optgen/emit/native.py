@@ -8,16 +8,12 @@ from dataclasses import dataclass
 from optgen.emit.cpu import GroupKernels, kernel_source
 from optgen.emit.lowered import Lowered
 from optgen.emit.python import Doc, document, literal, render
+from optgen.emit.tables import MODES, Planned, closing, routes
 from optgen.emit.templates import template
 from optgen.emit.xla import header, title
 from optgen.ir.evaluate import Dtypes
-from optgen.passes.step import as_step, as_update
-from optgen.schedule.kernel import Kernel, kernel_of
-from optgen.schedule.leaf import LeafProgram, Mode
-from optgen.schedule.stages import Step, steps
+from optgen.schedule.leaf import Mode
 from optgen.schedule.views import Grouping
-
-MODES: tuple[Mode, ...] = ("step", "update")
 
 
 @dataclass(frozen=True)
@@ -30,7 +26,7 @@ class _Group:
 
 
 def emit(lowered: Lowered, dtypes: Sequence[Dtypes]) -> dict[str, str]:
-    """The files of the ``cpu`` target: ``cpu.cc``, and ``cpu.py`` with ``NATIVE``.
+    """The ``source`` of the ``cpu`` target, in C++, and its ``tables`` with ``NATIVE``.
 
     Args:
       lowered: the programs of a tree.
@@ -54,7 +50,7 @@ def emit(lowered: Lowered, dtypes: Sequence[Dtypes]) -> dict[str, str]:
                     [
                         f"symbol={literal(symbol)}",
                         document(scalars, "scalars="),
-                        Doc("groups=(", items, ",)" if len(items) == 1 else ")"),
+                        Doc("groups=(", items, closing(items)),
                     ],
                     ")",
                 )
@@ -65,7 +61,7 @@ def emit(lowered: Lowered, dtypes: Sequence[Dtypes]) -> dict[str, str]:
         functions=library.functions,
         entries=entries,
     )
-    tables = [Doc(f"{mode}=(", phases[mode], _close(phases[mode])) for mode in MODES]
+    tables = [Doc(f"{mode}=(", phases[mode], closing(phases[mode])) for mode in MODES]
     native = render(
         Doc(
             "NATIVE = Native(",
@@ -74,63 +70,41 @@ def emit(lowered: Lowered, dtypes: Sequence[Dtypes]) -> dict[str, str]:
         )
     )
     return {
-        "cc": source,
-        "py": template("cpu.py.jinja").render(name=lowered.name, native=native),
+        "source": source,
+        "tables": template("cpu.py.jinja").render(name=lowered.name, native=native),
     }
-
-
-def _close(items: Sequence[object]) -> str:
-    return ",)" if len(items) == 1 else ")"
 
 
 def _phases(lowered: Lowered, dtypes: Sequence[Dtypes], mode: Mode) -> list[list[_Group]]:
     """For each phase, the groups of all variants that a view covers in every phase."""
-    count = len(lowered.update.scalars)
-    phases: list[list[_Group]] = [[] for _ in range(count)]
-    for i, variant in enumerate(lowered.variants):
-        leaf = lowered.update.leaves[i]
-        fused = as_step(leaf) if mode == "step" else as_update(leaf)
-        program = LeafProgram(fused, lowered.update.partials[i])
-        for kind in dtypes:
-            planned = steps(program, kind)
-            kernels = [kernel_of(step) for step in planned]
-            if any(grouping is None for _, grouping in kernels):
-                continue  # left to xla: `explain` says why
-            suffix = "" if len(dtypes) == 1 else f"_{kind.param}_{kind.grad}"
-            for phase in range(count):
-                mine = [
-                    (step, kernel, grouping)
-                    for step, (kernel, grouping) in zip(planned, kernels, strict=True)
-                    if step.phase == phase and grouping is not None
-                ]
-                if not mine:
-                    continue
-                name = f"{variant.name}{suffix}_{mode}_{phase + 1}"
-                phases[phase].append(_group(i, name, mine, kind))
+    phases: list[list[_Group]] = [[] for _ in lowered.update.scalars]
+    for route in routes(lowered, dtypes, mode):
+        for phase, groups in enumerate(phases):
+            mine = [planned for planned in route.planned if planned.phase == phase]
+            if mine:
+                name = f"{route.name}_{phase + 1}"
+                groups.append(_group(route.variant, name, mine, route.dtypes))
     return phases
 
 
-def _group(
-    variant: int, name: str, planned: Sequence[tuple[Step, Kernel, Grouping]], dtypes: Dtypes
-) -> _Group:
+def _group(variant: int, name: str, planned: Sequence[Planned], dtypes: Dtypes) -> _Group:
     reads: dict[str, bool] = {}  # by array: whether it is read before it is written
     writes: dict[str, None] = {}
-    for _, kernel, _ in planned:
-        for x in kernel.operands:
-            if x.access in ("in", "in-out"):
-                reads.setdefault(x.name, x.name not in writes)
-            if x.access != "in":
-                writes[x.name] = None
+    for x in (x for one in planned for x in one.kernel.operands):
+        if x.access in ("in", "in-out"):
+            reads.setdefault(x.name, x.name not in writes)
+        if x.access != "in":
+            writes[x.name] = None
     needed = [array for array, first in reads.items() if first]
     kernels = GroupKernels(
         name,
-        tuple(kernel for _, kernel, _ in planned),
+        tuple(one.kernel for one in planned),
         dtypes,
         inputs=tuple(array for array in needed if array not in writes),
         in_place=tuple(array for array in needed if array in writes),
         outputs=tuple(array for array in writes if array not in needed),
     )
-    return _Group(variant, kernels, tuple(grouping for _, _, grouping in planned))
+    return _Group(variant, kernels, tuple(one.grouping for one in planned))
 
 
 def _scalars(groups: Iterable[_Group]) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ import numpy as np
 
 from optgen.errors import HyperparameterError
 from optgen.runtime.leaf import LeafSpec
-from optgen.runtime.leaves import Environment, Execution, Leaf, Mode, Portable, contributions
-from optgen.runtime.native import NativeLeaves
+from optgen.runtime.leaves import Environment, Execution, Leaf, Mode, contributions
+from optgen.runtime.platforms import LeafPrograms
 from optgen.runtime.unit import Function, Scalars, Slot, Unit, arguments
 
 
@@ -99,7 +99,7 @@ def _phases(scalars: Scalars, known: Environment, contribute: Contribute) -> Env
         if phase + 1 < len(scalars.phases):
             found = contribute(phase, known)
             for name, values in found.items():
-                parts = jnp.stack([jnp.asarray(value, scalar_dtype()) for value in values])
+                parts = jnp.concatenate([jnp.ravel(x).astype(scalar_dtype()) for x in values])
                 known = {**known, name: combine[scalars.totals[name]](parts)}
             for name, how in scalars.totals.items():
                 if name not in known and _needed_next(scalars, phase + 1, name):
@@ -115,18 +115,7 @@ def _needed_next(scalars: Scalars, phase: int, name: str) -> bool:
 @functools.cache
 def _step_function(unit: Unit, assignment: tuple[int, ...], mode: Mode) -> Callable[..., Any]:
     """The compiled step of a tree whose leaves are served by these variants."""
-    variants = [unit.variants[i] for i in assignment]
-
-    def portable(*trees: Any) -> Any:
-        leaves = [Leaf(v, *of_leaf) for v, *of_leaf in zip(variants, *trees[:3], strict=True)]
-        return _run_leaves(unit, Portable(leaves, mode), trees[3])
-
-    def native(*trees: Any) -> Any:
-        leaves = [Leaf(v, *of_leaf) for v, *of_leaf in zip(variants, *trees[:3], strict=True)]
-        assert unit.native is not None
-        return _run_leaves(unit, NativeLeaves(unit.native, assignment, leaves, mode), trees[3])
-
-    leaf_programs = _with_kernels(native, portable) if unit.native else portable
+    leaf_programs = LeafPrograms(unit, assignment, mode, functools.partial(_run_leaves, unit))
 
     def run(
         grads: list[Any],
@@ -161,20 +150,6 @@ def _run_leaves(
         if f"{name}_next" in known
     }
     return [r[0] for r in results], [r[1] for r in results], tree
-
-
-def _with_kernels(native: Callable[..., Any], portable: Callable[..., Any]) -> Callable[..., Any]:
-    """Kernels where a computation is lowered for the CPU; derivatives are those of ``jnp``."""
-
-    @jax.custom_jvp
-    def chosen(*trees: Any) -> Any:
-        return jax.lax.platform_dependent(*trees, cpu=native, default=portable)
-
-    @chosen.defjvp
-    def derivative(primals: Any, tangents: Any) -> Any:
-        return jax.jvp(portable, primals, tangents)
-
-    return chosen
 
 
 def run_step(

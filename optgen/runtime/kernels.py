@@ -1,4 +1,4 @@
-"""What an emitted module says of its native kernels: what each phase takes and gives."""
+"""What emitted modules say of their kernels: what each is given of a leaf, and what it makes."""
 
 from __future__ import annotations
 
@@ -73,14 +73,112 @@ class Native:
       source: the C++, or the file that holds it.
       step: the phases of a fused step.
       update: the phases of an update.
+      target: ``cpu``.
     """
 
     name: str
     source: str | Path = field(repr=False)
     step: tuple[NativePhase, ...]
     update: tuple[NativePhase, ...]
+    target: str = "cpu"
 
     @functools.cached_property
     def text(self) -> str:
         """The C++."""
         return self.source if isinstance(self.source, str) else self.source.read_text("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """An array that a kernel is given for each leaf.
+
+    Attributes:
+      name: ``p``, ``g``, ``update``, a slot, or what the planner called it.
+      dtype: what it is stored in.
+      axes: the dimensions of the view along which it varies, or ``"*"`` for all.
+      access: ``in``, ``out``, ``in-out`` for what is updated in place, or ``partial`` for a
+        reduction of which every part of the leaf leaves its own.
+      purpose: ``leaf`` for what outlives the step; ``temporary`` (large) and ``statistic``
+        (small) for what does not; ``contribution`` to a reduction over the tree.
+      combine: how parts are combined: ``sum``, ``max`` or ``min``; None where there are none.
+    """
+
+    name: str
+    dtype: str
+    axes: tuple[int, ...] | str
+    access: str
+    purpose: str
+    combine: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Routine:
+    """An emitted kernel: a function of the source, and what it is given.
+
+    Attributes:
+      function: its name.
+      phase: in which phase of the step it runs.
+      kind: ``sweep``, ``settle`` or ``resident``, as in the plan.
+      view: the axes of the leaf that each dimension of its view is; empty for the flat view.
+      operands: the arrays of a leaf, in the order of the function's arguments.
+      scalars: what it reads besides arrays, in the order of the array that holds them.
+      sections: for a settling kernel whose programs share the elements of its arrays, the
+        dimensions of each kind of array; empty where one program does all.
+      apart: in that case, the dimensions whose indices have a program each.
+    """
+
+    function: str
+    phase: int
+    kind: str
+    view: Groups
+    operands: tuple[Operand, ...]
+    scalars: tuple[str, ...]
+    sections: tuple[tuple[int, ...], ...] = ()
+    apart: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The routines of a variant for some dtypes, in the order in which they run on a leaf.
+
+    Attributes:
+      variant: which variant of the unit.
+      dtypes: of the parameter, of the gradient, and the one that arithmetic runs in.
+      routines: those of all phases.
+      resident: whether a leaf is kept on chip throughout a phase.
+    """
+
+    variant: int
+    dtypes: tuple[str, str, str]
+    routines: tuple[Routine, ...]
+    resident: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Kernels:
+    """The kernels of a unit for an accelerator.
+
+    Attributes:
+      name: the rule's name.
+      target: ``triton`` or ``tpu``.
+      source: the Python source that holds the functions, or its file.
+      step: the chains of a fused step.
+      update: the chains of an update.
+    """
+
+    name: str
+    target: str
+    source: str | Path = field(repr=False)
+    step: tuple[Chain, ...]
+    update: tuple[Chain, ...]
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The source."""
+        return self.source if isinstance(self.source, str) else self.source.read_text("utf-8")
+
+
+def beside(tables: str) -> Path:
+    """The file with the kernels whose tables are in this one."""
+    path = Path(tables)
+    return path.with_name(f"{path.stem}_kernels.py")

@@ -51,6 +51,21 @@ def _x64() -> bool:
     return bool(jax.config.read("jax_enable_x64"))
 
 
+def leaf_dtypes(leaf: Leaf) -> tuple[str, str, str] | None:
+    """Of its parameter, its gradient and its arithmetic, for which kernels are emitted.
+
+    None where a slot is stored in another dtype than the rule says, because the state was made
+    beside parameters of another one.
+    """
+    param = leaf.g if leaf.p is None else leaf.p
+    dtypes = (param.dtype.name, leaf.g.dtype.name, leaf.real.name)
+    stands_for = dict(zip(("param", "grad", "real"), dtypes, strict=True))
+    for name, slot in leaf.variant.slots.items():
+        if leaf.slots[name].dtype.name != stands_for.get(slot.dtype, slot.dtype):
+            return None
+    return dtypes
+
+
 class Execution(Protocol):
     """How the leaf programs of a step are run, phase by phase."""
 

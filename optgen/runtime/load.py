@@ -6,9 +6,10 @@ import itertools
 import linecache
 from dataclasses import replace
 from types import ModuleType
+from typing import TypeVar
 
 from optgen.errors import PackageError
-from optgen.runtime.kernels import Native
+from optgen.runtime.kernels import Kernels, Native
 from optgen.runtime.unit import Unit
 
 _serial = itertools.count(1)
@@ -20,10 +21,7 @@ def load_unit(name: str, source: str) -> Unit:
     Raises:
       PackageError: if it defines none.
     """
-    unit = getattr(_module(name, source), "UNIT", None)
-    if not isinstance(unit, Unit):
-        raise PackageError(f"the source emitted for {name} defines no UNIT: generate it again")
-    return unit
+    return _defined(name, source, "UNIT", Unit)
 
 
 def load_native(name: str, tables: str, source: str) -> Native:
@@ -32,13 +30,29 @@ def load_native(name: str, tables: str, source: str) -> Native:
     Raises:
       PackageError: if they define none.
     """
-    native = getattr(_module(name, tables), "NATIVE", None)
-    if not isinstance(native, Native):
-        raise PackageError(f"the tables emitted for {name} define no NATIVE: generate them again")
-    return replace(native, source=source)
+    return replace(_defined(name, tables, "NATIVE", Native), source=source)
 
 
-def _module(name: str, source: str) -> ModuleType:
+def load_kernels(name: str, tables: str, source: str) -> Kernels:
+    """Runs the emitted tables of an accelerator's kernels, and returns ``KERNELS`` with its source.
+
+    Raises:
+      PackageError: if they define none.
+    """
+    return replace(_defined(name, tables, "KERNELS", Kernels), source=source)
+
+
+T = TypeVar("T")
+
+
+def _defined(name: str, source: str, constant: str, kind: type[T]) -> T:
+    found = getattr(load_module(name, source), constant, None)
+    if not isinstance(found, kind):
+        raise PackageError(f"what was emitted for {name} defines no {constant}: generate it again")
+    return found
+
+
+def load_module(name: str, source: str) -> ModuleType:
     """Runs source; tracebacks and debuggers show it as if it had been a file."""
     filename = f"<optgen {name} {next(_serial)}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from optgen.runtime import cpu
 from optgen.runtime.kernels import Native, NativeGroup, NativePhase, layout
-from optgen.runtime.leaves import Leaf, Mode, Result, contributions, finished
+from optgen.runtime.leaves import Leaf, Mode, Result, contributions, finished, leaf_dtypes
 
 
 class NativeLeaves:
@@ -62,13 +62,7 @@ class NativeLeaves:
         return all(group is None or group.covers(shape) for group in groups)
 
     def _group(self, phase: int, i: int) -> NativeGroup | None:
-        leaf = self.leaves[i]
-        param = leaf.g if leaf.p is None else leaf.p
-        dtypes = (param.dtype.name, leaf.g.dtype.name, leaf.real.name)
-        stands_for = dict(zip(("param", "grad", "real"), dtypes, strict=True))
-        for name, slot in leaf.variant.slots.items():
-            if leaf.slots[name].dtype.name != stands_for.get(slot.dtype, slot.dtype):
-                return None  # a state that was made beside parameters of another dtype
+        dtypes = leaf_dtypes(self.leaves[i])
         for group in self.phases[phase].groups:
             if group.variant == self.variants[i] and group.dtypes == dtypes:
                 return group

@@ -10,13 +10,14 @@ from typing import Any
 from optgen.errors import PackageError
 from optgen.runtime import driver
 from optgen.runtime.hyper import Hyperparameter, bind
-from optgen.runtime.kernels import Native
+from optgen.runtime.kernels import Kernels, Native
 from optgen.runtime.leaf import LeafSpec
-from optgen.runtime.targets import check_target, resolve_target, with_kernels
+from optgen.runtime.targets import check_target, kernel_targets, with_kernels
 from optgen.runtime.transformation import Face, Transformation
 from optgen.runtime.unit import Unit
 
 Settings = Mapping[str, Any]
+Emitted = tuple[Any, ...]  # settings, the unit that was emitted for them, and its kernels
 """The static hyperparameters, and those that are None, by name."""
 
 
@@ -35,7 +36,7 @@ class Package:
         name: str,
         module: str,
         hyperparameters: Sequence[Hyperparameter],
-        units: Sequence[tuple[Settings, Unit] | tuple[Settings, Unit, Native]],
+        units: Sequence[Emitted],
         doc: str = "",
     ) -> None:
         self.name, self.module = name, module
@@ -47,7 +48,7 @@ class Package:
 
         Args:
           *args: hyperparameters by position, in the order of the rule.
-          target: ``auto``, ``xla`` or ``cpu``.
+          target: ``auto``, ``xla``, ``cpu`` or ``triton``.
           **hyperparameters: hyperparameters by name.
 
         Returns:
@@ -61,16 +62,16 @@ class Package:
         values = bind(self.name, self.hyperparameters, args, hyperparameters)
         return PackagedOptimizer(self, values, target)
 
-    def unit_for(self, values: Settings) -> tuple[Unit, Native | None]:
-        """The unit that was emitted for these values, and its kernels if there are any.
+    def unit_for(self, values: Settings) -> tuple[Unit, tuple[Native | Kernels, ...]]:
+        """The unit that was emitted for these values, and its kernels.
 
         Raises:
           PackageError: naming the command that emits one.
         """
         settings = settings_of(self.hyperparameters, values)
-        for known, unit, *native in self.units:
+        for known, unit, *kernels in self.units:
             if dict(known) == settings:
-                return unit, native[0] if native else None
+                return unit, tuple(kernels)
         flags = " ".join(f"--set {name}={value}" for name, value in settings.items())
         raise PackageError(
             f"{self.name} was not emitted for {flags or 'these hyperparameters'}: add it with "
@@ -99,7 +100,7 @@ class PackagedOptimizer(Transformation):
 
     def __new__(cls, package: Package, values: Settings, target: str) -> PackagedOptimizer:
         """Binds a package to the values of its hyperparameters."""
-        portable, native = package.unit_for(values)
+        portable, kernels = package.unit_for(values)
         known = settings_of(package.hyperparameters, values)
         masks = [(h.name, values[h.name]) for h in package.hyperparameters if h.kind == "mask"]
         scalars = {
@@ -109,7 +110,7 @@ class PackagedOptimizer(Transformation):
         }
 
         def resolve(specs: tuple[LeafSpec, ...]) -> tuple[Unit, tuple[int, ...]]:
-            unit = _serving(portable, native, target)
+            unit = _serving(portable, kernels, target)
             assignment = driver.assign(unit, specs)
             return unit, tuple(
                 _served(package, known, spec, which)
@@ -127,13 +128,17 @@ class PackagedOptimizer(Transformation):
 
 
 @functools.cache
-def _serving(unit: Unit, native: Native | None, target: str) -> Unit:
-    """The unit, with its kernels where the cpu target serves."""
-    if resolve_target(target) == "xla":
-        return unit
-    if native is None:
-        raise PackageError(f"{unit.name} was emitted without kernels: emit them with --target cpu")
-    return with_kernels(unit, native, target)
+def _serving(unit: Unit, kernels: tuple[Native | Kernels, ...], target: str) -> Unit:
+    """The unit, with the kernels of the targets that serve."""
+    emitted = {k.target: k for k in kernels}
+    wanted = kernel_targets(target)
+    if target in wanted and target not in emitted:
+        raise PackageError(
+            f"{unit.name} was emitted without {target} kernels: add them with "
+            f"'optgen generate {unit.name} --target {target}'"
+        )
+    found = {name: emitted[name] for name in wanted if name in emitted}
+    return with_kernels(unit, found, target) if found else unit
 
 
 def _served(package: Package, settings: Settings, spec: LeafSpec, which: int | None) -> int:

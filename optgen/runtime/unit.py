@@ -16,7 +16,7 @@ from typing import Any
 import jax
 
 from optgen.runtime.arrays import along
-from optgen.runtime.kernels import Native
+from optgen.runtime.kernels import Kernels, Native
 from optgen.runtime.leaf import Fact, LeafSpec, MaskValue, holds
 
 Function = Callable[..., dict[str, Any]]
@@ -131,7 +131,9 @@ class Unit:
       init: the scalars of the initial state.
       tree_slots: the slots that are one scalar for the whole tree.
       masks: how many masks the optimizer has.
-      native: the kernels of the ``cpu`` target, if they were emitted and can be compiled.
+      kernels: by target the kernels that serve beside the functions of the variants: a
+        ``Native`` for ``cpu``, ``Kernels`` for an accelerator.
+      only: the target that was asked for by name, or ``""``: no other may serve.
     """
 
     name: str
@@ -141,7 +143,8 @@ class Unit:
     init: Scalars = field(default_factory=Scalars)
     tree_slots: tuple[str, ...] = ()
     masks: int = 0
-    native: Native | None = None
+    kernels: Mapping[str, Native | Kernels] = field(default_factory=dict)
+    only: str = ""
 
     @functools.cached_property
     def slots(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, xla
+from . import cpu, triton, xla
 
 adamw = Package(
     name="adamw",
@@ -37,6 +37,6 @@ adamw = Package(
         Hyperparameter("mask", "mask", None),
         Hyperparameter("nesterov", "bool", False),
     ),
-    units=(({"mu_dtype": None, "nesterov": False}, xla.UNIT, cpu.NATIVE),),
+    units=(({"mu_dtype": None, "nesterov": False}, xla.UNIT, cpu.NATIVE, triton.KERNELS),),
     doc=__doc__,
 )

@@ -18,7 +18,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, xla
+from . import cpu, triton, xla
 
 amsgrad = Package(
     name="amsgrad",
@@ -38,6 +38,7 @@ amsgrad = Package(
             {"mu_dtype": None, "bias_correction_mu": True, "bias_correction_nu": True},
             xla.UNIT,
             cpu.NATIVE,
+            triton.KERNELS,
         ),
     ),
     doc=__doc__,

@@ -17,7 +17,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, xla
+from . import cpu, triton, xla
 
 nadam = Package(
     name="nadam",
@@ -31,6 +31,6 @@ nadam = Package(
         Hyperparameter("mu_dtype", "dtype", None),
         Hyperparameter("nesterov", "bool", True),
     ),
-    units=(({"mu_dtype": None, "nesterov": True}, xla.UNIT, cpu.NATIVE),),
+    units=(({"mu_dtype": None, "nesterov": True}, xla.UNIT, cpu.NATIVE, triton.KERNELS),),
     doc=__doc__,
 )

@@ -21,7 +21,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, xla
+from . import cpu, triton, xla
 
 nadamw = Package(
     name="nadamw",
@@ -37,6 +37,6 @@ nadamw = Package(
         Hyperparameter("mask", "mask", None),
         Hyperparameter("nesterov", "bool", True),
     ),
-    units=(({"mu_dtype": None, "nesterov": True}, xla.UNIT, cpu.NATIVE),),
+    units=(({"mu_dtype": None, "nesterov": True}, xla.UNIT, cpu.NATIVE, triton.KERNELS),),
     doc=__doc__,
 )

@@ -17,7 +17,17 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, cpu_centered, cpu_momentum, xla, xla_centered, xla_momentum
+from . import (
+    cpu,
+    cpu_centered,
+    cpu_momentum,
+    triton,
+    triton_centered,
+    triton_momentum,
+    xla,
+    xla_centered,
+    xla_momentum,
+)
 
 rmsprop = Package(
     name="rmsprop",
@@ -44,6 +54,7 @@ rmsprop = Package(
             },
             xla.UNIT,
             cpu.NATIVE,
+            triton.KERNELS,
         ),
         (
             {
@@ -55,11 +66,13 @@ rmsprop = Package(
             },
             xla_centered.UNIT,
             cpu_centered.NATIVE,
+            triton_centered.KERNELS,
         ),
         (
             {"eps_in_sqrt": True, "centered": False, "nesterov": False, "bias_correction": False},
             xla_momentum.UNIT,
             cpu_momentum.NATIVE,
+            triton_momentum.KERNELS,
         ),
     ),
     doc=__doc__,

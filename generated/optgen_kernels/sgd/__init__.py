@@ -12,7 +12,17 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, cpu_momentum, cpu_momentum_nesterov, xla, xla_momentum, xla_momentum_nesterov
+from . import (
+    cpu,
+    cpu_momentum,
+    cpu_momentum_nesterov,
+    triton,
+    triton_momentum,
+    triton_momentum_nesterov,
+    xla,
+    xla_momentum,
+    xla_momentum_nesterov,
+)
 
 sgd = Package(
     name="sgd",
@@ -24,12 +34,23 @@ sgd = Package(
         Hyperparameter("accumulator_dtype", "dtype", None),
     ),
     units=(
-        ({"momentum": None, "nesterov": False, "accumulator_dtype": None}, xla.UNIT, cpu.NATIVE),
-        ({"nesterov": False, "accumulator_dtype": None}, xla_momentum.UNIT, cpu_momentum.NATIVE),
+        (
+            {"momentum": None, "nesterov": False, "accumulator_dtype": None},
+            xla.UNIT,
+            cpu.NATIVE,
+            triton.KERNELS,
+        ),
+        (
+            {"nesterov": False, "accumulator_dtype": None},
+            xla_momentum.UNIT,
+            cpu_momentum.NATIVE,
+            triton_momentum.KERNELS,
+        ),
         (
             {"nesterov": True, "accumulator_dtype": None},
             xla_momentum_nesterov.UNIT,
             cpu_momentum_nesterov.NATIVE,
+            triton_momentum_nesterov.KERNELS,
         ),
     ),
     doc=__doc__,

@@ -1,0 +1,700 @@
+"""LAMB (You et al., 2020, arXiv:1904.00962).
+
+For leaves with mask None, or mask True:
+
+    mu' = (1 - b1)*g + b1*mu
+    mu_hat = mu'/(1 - b1**t)
+    nu' = (1 - b2)*g**2 + b2*nu
+    nu_hat = nu'/(1 - b2**t)
+    scale_by_adam = mu_hat/(sqrt(nu_hat + eps_root) + eps)
+    add_decayed_weights = scale_by_adam + weight_decay*p
+    param_norm = sqrt(where(sum(p**2) <= 0, 0, sum(p**2)))
+    update_norm = sqrt(where(sum(add_decayed_weights**2) <= 0, 0, sum(add_decayed_weights**2)))
+    ratio = param_norm/(update_norm + 0)
+    trust_ratio = where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = add_decayed_weights*trust_ratio
+    p' = p - learning_rate*scale_by_trust_ratio
+
+For leaves with mask False:
+
+    mu' = (1 - b1)*g + b1*mu
+    mu_hat = mu'/(1 - b1**t)
+    nu' = (1 - b2)*g**2 + b2*nu
+    nu_hat = nu'/(1 - b2**t)
+    scale_by_adam = mu_hat/(sqrt(nu_hat + eps_root) + eps)
+    param_norm = sqrt(where(sum(p**2) <= 0, 0, sum(p**2)))
+    update_norm = sqrt(where(sum(scale_by_adam**2) <= 0, 0, sum(scale_by_adam**2)))
+    ratio = param_norm/(update_norm + 0)
+    trust_ratio = where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = scale_by_adam*trust_ratio
+    p' = p - learning_rate*scale_by_trust_ratio
+
+Emitted by optgen: change the rule, not this file. Each function is one kernel of the plan, on the
+part of one leaf that is a program's own; a launch chooses the leaf.
+"""
+
+import triton
+import triton.language as tl
+
+from optgen.runtime.triton import device
+
+
+@triton.jit
+def leaf_step_1_tile(
+    g_ptr,
+    p_ptr,
+    mu_ptr,
+    nu_ptr,
+    offsets,
+    inside,
+    one_minus_b1,
+    b1,
+    bias_correction_b1,
+    one_minus_b2,
+    b2,
+    bias_correction_b2,
+    eps_root,
+    eps,
+    weight_decay,
+):
+    """Reads g, p, mu, nu; writes mu, nu, sum_1, sum_2."""
+    p = tl.load(p_ptr + offsets, mask=inside).to(tl.float32)
+    p_squared = p * p
+    g = tl.load(g_ptr + offsets, mask=inside).to(tl.float32)
+    mu = tl.load(mu_ptr + offsets, mask=inside).to(tl.float32)
+    mu_next = one_minus_b1 * g + b1 * mu
+    mu_hat = tl.div_rn(mu_next, bias_correction_b1)
+    nu = tl.load(nu_ptr + offsets, mask=inside).to(tl.float32)
+    nu_next = one_minus_b2 * (g * g) + b2 * nu
+    nu_hat = tl.div_rn(nu_next, bias_correction_b2)
+    scale_by_adam = tl.div_rn(mu_hat, tl.sqrt_rn(nu_hat + eps_root) + eps)
+    add_decayed_weights = scale_by_adam + weight_decay * p
+    term = add_decayed_weights * add_decayed_weights
+    tl.store(mu_ptr + offsets, mu_next, mask=inside)
+    tl.store(nu_ptr + offsets, nu_next, mask=inside)
+    return p_squared, term
+
+
+@triton.jit
+def leaf_step_1(
+    scalars,
+    g_ptr,
+    p_ptr,
+    mu_ptr,
+    nu_ptr,
+    sum_1_ptr,
+    sum_2_ptr,
+    size,
+    sum_1_offset,
+    sum_2_offset,
+    tiles,
+    program,
+    BLOCK: tl.constexpr,
+):
+    """Reads g, p, mu, nu; writes mu, nu, sum_1, sum_2."""
+    one_minus_b1 = tl.load(scalars + 0).to(tl.float32)
+    b1 = tl.load(scalars + 1).to(tl.float32)
+    bias_correction_b1 = tl.load(scalars + 2).to(tl.float32)
+    one_minus_b2 = tl.load(scalars + 3).to(tl.float32)
+    b2 = tl.load(scalars + 4).to(tl.float32)
+    bias_correction_b2 = tl.load(scalars + 5).to(tl.float32)
+    eps_root = tl.load(scalars + 6).to(tl.float32)
+    eps = tl.load(scalars + 7).to(tl.float32)
+    weight_decay = tl.load(scalars + 8).to(tl.float32)
+    offsets = tl.arange(0, BLOCK)
+    sum_1_total = tl.full((BLOCK,), 0.0, tl.float32)
+    sum_2_total = tl.full((BLOCK,), 0.0, tl.float32)
+    whole = tl.cast(size // BLOCK, tl.int32)
+    for tile in range(program * tiles, tl.minimum(program * tiles + tiles, whole)):
+        start = tl.cast(tile, tl.int64) * BLOCK
+        sum_1_tile, sum_2_tile = leaf_step_1_tile(
+            g_ptr + start,
+            p_ptr + start,
+            mu_ptr + start,
+            nu_ptr + start,
+            offsets,
+            None,
+            one_minus_b1,
+            b1,
+            bias_correction_b1,
+            one_minus_b2,
+            b2,
+            bias_correction_b2,
+            eps_root,
+            eps,
+            weight_decay,
+        )
+        sum_1_total += sum_1_tile
+        sum_2_total += sum_2_tile
+    if (program * tiles + tiles > whole) & (size % BLOCK != 0):
+        start = tl.cast(whole, tl.int64) * BLOCK
+        inside = offsets < size - start
+        sum_1_tile, sum_2_tile = leaf_step_1_tile(
+            g_ptr + start,
+            p_ptr + start,
+            mu_ptr + start,
+            nu_ptr + start,
+            offsets,
+            inside,
+            one_minus_b1,
+            b1,
+            bias_correction_b1,
+            one_minus_b2,
+            b2,
+            bias_correction_b2,
+            eps_root,
+            eps,
+            weight_decay,
+        )
+        sum_1_total += tl.where(inside, sum_1_tile, 0.0)
+        sum_2_total += tl.where(inside, sum_2_tile, 0.0)
+    tl.store(sum_1_ptr + sum_1_offset + program, device.sum_of(sum_1_total))
+    tl.store(sum_2_ptr + sum_2_offset + program, device.sum_of(sum_2_total))
+
+
+@triton.jit
+def leaf_step_2_tile(
+    p_ptr,
+    mu_ptr,
+    nu_ptr,
+    offsets,
+    inside,
+    minus_learning_rate,
+    bias_correction_b1,
+    bias_correction_b2,
+    eps_root,
+    eps,
+    weight_decay,
+    trust_ratio,
+):
+    """Reads p, mu, nu, sum_1, sum_2; writes p."""
+    p = tl.load(p_ptr + offsets, mask=inside).to(tl.float32)
+    mu = tl.load(mu_ptr + offsets, mask=inside).to(tl.float32)
+    mu_hat = tl.div_rn(mu, bias_correction_b1)
+    nu = tl.load(nu_ptr + offsets, mask=inside).to(tl.float32)
+    nu_hat = tl.div_rn(nu, bias_correction_b2)
+    scale_by_adam = tl.div_rn(mu_hat, tl.sqrt_rn(nu_hat + eps_root) + eps)
+    add_decayed_weights = scale_by_adam + weight_decay * p
+    scale_by_trust_ratio = add_decayed_weights * trust_ratio
+    tl.store(p_ptr + offsets, p + minus_learning_rate * scale_by_trust_ratio, mask=inside)
+
+
+@triton.jit
+def leaf_step_2(
+    scalars,
+    p_ptr,
+    mu_ptr,
+    nu_ptr,
+    sum_1_ptr,
+    sum_2_ptr,
+    sum_1_parts,
+    sum_1_offset,
+    sum_2_parts,
+    sum_2_offset,
+    size,
+    program,
+    BLOCK: tl.constexpr,
+):
+    """Reads p, mu, nu, sum_1, sum_2; writes p."""
+    minus_learning_rate = tl.load(scalars + 0).to(tl.float32)
+    bias_correction_b1 = tl.load(scalars + 1).to(tl.float32)
+    bias_correction_b2 = tl.load(scalars + 2).to(tl.float32)
+    eps_root = tl.load(scalars + 3).to(tl.float32)
+    eps = tl.load(scalars + 4).to(tl.float32)
+    weight_decay = tl.load(scalars + 5).to(tl.float32)
+    sum_1 = device.sum_of_parts(sum_1_ptr + sum_1_offset, sum_1_parts, tl.float32)
+    param_norm = tl.sqrt_rn(tl.where(sum_1 <= 0, tl.full((), 0, tl.float32), sum_1))
+    sum_2 = device.sum_of_parts(sum_2_ptr + sum_2_offset, sum_2_parts, tl.float32)
+    update_norm = tl.sqrt_rn(tl.where(sum_2 <= 0, tl.full((), 0, tl.float32), sum_2))
+    ratio = tl.div_rn(param_norm, update_norm + 0)
+    trust_ratio = tl.where(
+        (param_norm == 0) | (update_norm == 0), tl.full((), 1, tl.float32), ratio
+    )
+    offsets = tl.arange(0, BLOCK)
+    start = tl.cast(program, tl.int64) * BLOCK
+    if start + BLOCK <= size:
+        leaf_step_2_tile(
+            p_ptr + start,
+            mu_ptr + start,
+            nu_ptr + start,
+            offsets,
+            None,
+            minus_learning_rate,
+            bias_correction_b1,
+            bias_correction_b2,
+            eps_root,
+            eps,
+            weight_decay,
+            trust_ratio,
+        )
+    else:
+        leaf_step_2_tile(
+            p_ptr + start,
+            mu_ptr + start,
+            nu_ptr + start,
+            offsets,
+            offsets < size - start,
+            minus_learning_rate,
+            bias_correction_b1,
+            bias_correction_b2,
+            eps_root,
+            eps,
+            weight_decay,
+            trust_ratio,
+        )
+
+
+@triton.jit
+def left_out_step_1_tile(
+    g_ptr,
+    p_ptr,
+    mu_ptr,
+    nu_ptr,
+    offsets,
+    inside,
+    one_minus_b1,
+    b1,
+    bias_correction_b1,
+    one_minus_b2,
+    b2,
+    bias_correction_b2,
+    eps_root,
+    eps,
+):
+    """Reads g, p, mu, nu; writes mu, nu, sum_1, sum_2."""
+    p = tl.load(p_ptr + offsets, mask=inside).to(tl.float32)
+    p_squared = p * p
+    g = tl.load(g_ptr + offsets, mask=inside).to(tl.float32)
+    mu = tl.load(mu_ptr + offsets, mask=inside).to(tl.float32)
+    mu_next = one_minus_b1 * g + b1 * mu
+    mu_hat = tl.div_rn(mu_next, bias_correction_b1)
+    nu = tl.load(nu_ptr + offsets, mask=inside).to(tl.float32)
+    nu_next = one_minus_b2 * (g * g) + b2 * nu
+    nu_hat = tl.div_rn(nu_next, bias_correction_b2)
+    scale_by_adam = tl.div_rn(mu_hat, tl.sqrt_rn(nu_hat + eps_root) + eps)
+    term = scale_by_adam * scale_by_adam
+    tl.store(mu_ptr + offsets, mu_next, mask=inside)
+    tl.store(nu_ptr + offsets, nu_next, mask=inside)
+    return p_squared, term
+
+
+@triton.jit
+def left_out_step_1(
+    scalars,
+    g_ptr,
+    p_ptr,
+    mu_ptr,
+    nu_ptr,
+    sum_1_ptr,
+    sum_2_ptr,
+    size,
+    sum_1_offset,
+    sum_2_offset,
+    tiles,
+    program,
+    BLOCK: tl.constexpr,
+):
+    """Reads g, p, mu, nu; writes mu, nu, sum_1, sum_2."""
+    one_minus_b1 = tl.load(scalars + 0).to(tl.float32)
+    b1 = tl.load(scalars + 1).to(tl.float32)
+    bias_correction_b1 = tl.load(scalars + 2).to(tl.float32)
+    one_minus_b2 = tl.load(scalars + 3).to(tl.float32)
+    b2 = tl.load(scalars + 4).to(tl.float32)
+    bias_correction_b2 = tl.load(scalars + 5).to(tl.float32)
+    eps_root = tl.load(scalars + 6).to(tl.float32)
+    eps = tl.load(scalars + 7).to(tl.float32)
+    offsets = tl.arange(0, BLOCK)
+    sum_1_total = tl.full((BLOCK,), 0.0, tl.float32)
+    sum_2_total = tl.full((BLOCK,), 0.0, tl.float32)
+    whole = tl.cast(size // BLOCK, tl.int32)
+    for tile in range(program * tiles, tl.minimum(program * tiles + tiles, whole)):
+        start = tl.cast(tile, tl.int64) * BLOCK
+        sum_1_tile, sum_2_tile = left_out_step_1_tile(
+            g_ptr + start,
+            p_ptr + start,
+            mu_ptr + start,
+            nu_ptr + start,
+            offsets,
+            None,
+            one_minus_b1,
+            b1,
+            bias_correction_b1,
+            one_minus_b2,
+            b2,
+            bias_correction_b2,
+            eps_root,
+            eps,
+        )
+        sum_1_total += sum_1_tile
+        sum_2_total += sum_2_tile
+    if (program * tiles + tiles > whole) & (size % BLOCK != 0):
+        start = tl.cast(whole, tl.int64) * BLOCK
+        inside = offsets < size - start
+        sum_1_tile, sum_2_tile = left_out_step_1_tile(
+            g_ptr + start,
+            p_ptr + start,
+            mu_ptr + start,
+            nu_ptr + start,
+            offsets,
+            inside,
+            one_minus_b1,
+            b1,
+            bias_correction_b1,
+            one_minus_b2,
+            b2,
+            bias_correction_b2,
+            eps_root,
+            eps,
+        )
+        sum_1_total += tl.where(inside, sum_1_tile, 0.0)
+        sum_2_total += tl.where(inside, sum_2_tile, 0.0)
+    tl.store(sum_1_ptr + sum_1_offset + program, device.sum_of(sum_1_total))
+    tl.store(sum_2_ptr + sum_2_offset + program, device.sum_of(sum_2_total))
+
+
+@triton.jit
+def left_out_step_2_tile(
+    p_ptr,
+    mu_ptr,
+    nu_ptr,
+    offsets,
+    inside,
+    minus_learning_rate,
+    bias_correction_b1,
+    bias_correction_b2,
+    eps_root,
+    eps,
+    trust_ratio,
+):
+    """Reads p, mu, nu, sum_1, sum_2; writes p."""
+    p = tl.load(p_ptr + offsets, mask=inside).to(tl.float32)
+    mu = tl.load(mu_ptr + offsets, mask=inside).to(tl.float32)
+    mu_hat = tl.div_rn(mu, bias_correction_b1)
+    nu = tl.load(nu_ptr + offsets, mask=inside).to(tl.float32)
+    nu_hat = tl.div_rn(nu, bias_correction_b2)
+    scale_by_adam = tl.div_rn(mu_hat, tl.sqrt_rn(nu_hat + eps_root) + eps)
+    scale_by_trust_ratio = scale_by_adam * trust_ratio
+    tl.store(p_ptr + offsets, p + minus_learning_rate * scale_by_trust_ratio, mask=inside)
+
+
+@triton.jit
+def left_out_step_2(
+    scalars,
+    p_ptr,
+    mu_ptr,
+    nu_ptr,
+    sum_1_ptr,
+    sum_2_ptr,
+    sum_1_parts,
+    sum_1_offset,
+    sum_2_parts,
+    sum_2_offset,
+    size,
+    program,
+    BLOCK: tl.constexpr,
+):
+    """Reads p, mu, nu, sum_1, sum_2; writes p."""
+    minus_learning_rate = tl.load(scalars + 0).to(tl.float32)
+    bias_correction_b1 = tl.load(scalars + 1).to(tl.float32)
+    bias_correction_b2 = tl.load(scalars + 2).to(tl.float32)
+    eps_root = tl.load(scalars + 3).to(tl.float32)
+    eps = tl.load(scalars + 4).to(tl.float32)
+    sum_1 = device.sum_of_parts(sum_1_ptr + sum_1_offset, sum_1_parts, tl.float32)
+    param_norm = tl.sqrt_rn(tl.where(sum_1 <= 0, tl.full((), 0, tl.float32), sum_1))
+    sum_2 = device.sum_of_parts(sum_2_ptr + sum_2_offset, sum_2_parts, tl.float32)
+    update_norm = tl.sqrt_rn(tl.where(sum_2 <= 0, tl.full((), 0, tl.float32), sum_2))
+    ratio = tl.div_rn(param_norm, update_norm + 0)
+    trust_ratio = tl.where(
+        (param_norm == 0) | (update_norm == 0), tl.full((), 1, tl.float32), ratio
+    )
+    offsets = tl.arange(0, BLOCK)
+    start = tl.cast(program, tl.int64) * BLOCK
+    if start + BLOCK <= size:
+        left_out_step_2_tile(
+            p_ptr + start,
+            mu_ptr + start,
+            nu_ptr + start,
+            offsets,
+            None,
+            minus_learning_rate,
+            bias_correction_b1,
+            bias_correction_b2,
+            eps_root,
+            eps,
+            trust_ratio,
+        )
+    else:
+        left_out_step_2_tile(
+            p_ptr + start,
+            mu_ptr + start,
+            nu_ptr + start,
+            offsets,
+            offsets < size - start,
+            minus_learning_rate,
+            bias_correction_b1,
+            bias_correction_b2,
+            eps_root,
+            eps,
+            trust_ratio,
+        )
+
+
+@triton.jit
+def leaf_update_1_tile(
+    g_ptr,
+    p_ptr,
+    mu_ptr,
+    nu_ptr,
+    add_decayed_weights_ptr,
+    offsets,
+    inside,
+    one_minus_b1,
+    b1,
+    bias_correction_b1,
+    one_minus_b2,
+    b2,
+    bias_correction_b2,
+    eps_root,
+    eps,
+    weight_decay,
+):
+    """Reads g, p, mu, nu; writes mu, nu, add_decayed_weights, sum_1, sum_2."""
+    g = tl.load(g_ptr + offsets, mask=inside).to(tl.float32)
+    mu = tl.load(mu_ptr + offsets, mask=inside).to(tl.float32)
+    mu_next = one_minus_b1 * g + b1 * mu
+    mu_hat = tl.div_rn(mu_next, bias_correction_b1)
+    nu = tl.load(nu_ptr + offsets, mask=inside).to(tl.float32)
+    nu_next = one_minus_b2 * (g * g) + b2 * nu
+    nu_hat = tl.div_rn(nu_next, bias_correction_b2)
+    scale_by_adam = tl.div_rn(mu_hat, tl.sqrt_rn(nu_hat + eps_root) + eps)
+    p = tl.load(p_ptr + offsets, mask=inside).to(tl.float32)
+    add_decayed_weights = scale_by_adam + weight_decay * p
+    p_squared = p * p
+    term = add_decayed_weights * add_decayed_weights
+    tl.store(add_decayed_weights_ptr + offsets, add_decayed_weights, mask=inside)
+    tl.store(mu_ptr + offsets, mu_next, mask=inside)
+    tl.store(nu_ptr + offsets, nu_next, mask=inside)
+    return p_squared, term
+
+
+@triton.jit
+def leaf_update_1(
+    scalars,
+    g_ptr,
+    p_ptr,
+    mu_ptr,
+    nu_ptr,
+    add_decayed_weights_ptr,
+    sum_1_ptr,
+    sum_2_ptr,
+    size,
+    sum_1_offset,
+    sum_2_offset,
+    tiles,
+    program,
+    BLOCK: tl.constexpr,
+):
+    """Reads g, p, mu, nu; writes mu, nu, add_decayed_weights, sum_1, sum_2."""
+    one_minus_b1 = tl.load(scalars + 0).to(tl.float32)
+    b1 = tl.load(scalars + 1).to(tl.float32)
+    bias_correction_b1 = tl.load(scalars + 2).to(tl.float32)
+    one_minus_b2 = tl.load(scalars + 3).to(tl.float32)
+    b2 = tl.load(scalars + 4).to(tl.float32)
+    bias_correction_b2 = tl.load(scalars + 5).to(tl.float32)
+    eps_root = tl.load(scalars + 6).to(tl.float32)
+    eps = tl.load(scalars + 7).to(tl.float32)
+    weight_decay = tl.load(scalars + 8).to(tl.float32)
+    offsets = tl.arange(0, BLOCK)
+    sum_1_total = tl.full((BLOCK,), 0.0, tl.float32)
+    sum_2_total = tl.full((BLOCK,), 0.0, tl.float32)
+    whole = tl.cast(size // BLOCK, tl.int32)
+    for tile in range(program * tiles, tl.minimum(program * tiles + tiles, whole)):
+        start = tl.cast(tile, tl.int64) * BLOCK
+        sum_1_tile, sum_2_tile = leaf_update_1_tile(
+            g_ptr + start,
+            p_ptr + start,
+            mu_ptr + start,
+            nu_ptr + start,
+            add_decayed_weights_ptr + start,
+            offsets,
+            None,
+            one_minus_b1,
+            b1,
+            bias_correction_b1,
+            one_minus_b2,
+            b2,
+            bias_correction_b2,
+            eps_root,
+            eps,
+            weight_decay,
+        )
+        sum_1_total += sum_1_tile
+        sum_2_total += sum_2_tile
+    if (program * tiles + tiles > whole) & (size % BLOCK != 0):
+        start = tl.cast(whole, tl.int64) * BLOCK
+        inside = offsets < size - start
+        sum_1_tile, sum_2_tile = leaf_update_1_tile(
+            g_ptr + start,
+            p_ptr + start,
+            mu_ptr + start,
+            nu_ptr + start,
+            add_decayed_weights_ptr + start,
+            offsets,
+            inside,
+            one_minus_b1,
+            b1,
+            bias_correction_b1,
+            one_minus_b2,
+            b2,
+            bias_correction_b2,
+            eps_root,
+            eps,
+            weight_decay,
+        )
+        sum_1_total += tl.where(inside, sum_1_tile, 0.0)
+        sum_2_total += tl.where(inside, sum_2_tile, 0.0)
+    tl.store(sum_1_ptr + sum_1_offset + program, device.sum_of(sum_1_total))
+    tl.store(sum_2_ptr + sum_2_offset + program, device.sum_of(sum_2_total))
+
+
+@triton.jit
+def leaf_update_2_tile(
+    update_ptr, add_decayed_weights_ptr, offsets, inside, minus_learning_rate, trust_ratio
+):
+    """Reads add_decayed_weights, sum_1, sum_2; writes update."""
+    add_decayed_weights = tl.load(add_decayed_weights_ptr + offsets, mask=inside).to(tl.float32)
+    scale_by_trust_ratio = add_decayed_weights * trust_ratio
+    tl.store(update_ptr + offsets, minus_learning_rate * scale_by_trust_ratio, mask=inside)
+
+
+@triton.jit
+def leaf_update_2(
+    scalars,
+    update_ptr,
+    add_decayed_weights_ptr,
+    sum_1_ptr,
+    sum_2_ptr,
+    sum_1_parts,
+    sum_1_offset,
+    sum_2_parts,
+    sum_2_offset,
+    size,
+    program,
+    BLOCK: tl.constexpr,
+):
+    """Reads add_decayed_weights, sum_1, sum_2; writes update."""
+    minus_learning_rate = tl.load(scalars + 0).to(tl.float32)
+    sum_1 = device.sum_of_parts(sum_1_ptr + sum_1_offset, sum_1_parts, tl.float32)
+    param_norm = tl.sqrt_rn(tl.where(sum_1 <= 0, tl.full((), 0, tl.float32), sum_1))
+    sum_2 = device.sum_of_parts(sum_2_ptr + sum_2_offset, sum_2_parts, tl.float32)
+    update_norm = tl.sqrt_rn(tl.where(sum_2 <= 0, tl.full((), 0, tl.float32), sum_2))
+    ratio = tl.div_rn(param_norm, update_norm + 0)
+    trust_ratio = tl.where(
+        (param_norm == 0) | (update_norm == 0), tl.full((), 1, tl.float32), ratio
+    )
+    offsets = tl.arange(0, BLOCK)
+    start = tl.cast(program, tl.int64) * BLOCK
+    if start + BLOCK <= size:
+        leaf_update_2_tile(
+            update_ptr + start,
+            add_decayed_weights_ptr + start,
+            offsets,
+            None,
+            minus_learning_rate,
+            trust_ratio,
+        )
+    else:
+        leaf_update_2_tile(
+            update_ptr + start,
+            add_decayed_weights_ptr + start,
+            offsets,
+            offsets < size - start,
+            minus_learning_rate,
+            trust_ratio,
+        )
+
+
+@triton.jit
+def left_out_update_2_tile(
+    mu_ptr,
+    nu_ptr,
+    update_ptr,
+    offsets,
+    inside,
+    minus_learning_rate,
+    bias_correction_b1,
+    bias_correction_b2,
+    eps_root,
+    eps,
+    trust_ratio,
+):
+    """Reads mu, nu, sum_1, sum_2; writes update."""
+    mu = tl.load(mu_ptr + offsets, mask=inside).to(tl.float32)
+    mu_hat = tl.div_rn(mu, bias_correction_b1)
+    nu = tl.load(nu_ptr + offsets, mask=inside).to(tl.float32)
+    nu_hat = tl.div_rn(nu, bias_correction_b2)
+    scale_by_adam = tl.div_rn(mu_hat, tl.sqrt_rn(nu_hat + eps_root) + eps)
+    scale_by_trust_ratio = scale_by_adam * trust_ratio
+    tl.store(update_ptr + offsets, minus_learning_rate * scale_by_trust_ratio, mask=inside)
+
+
+@triton.jit
+def left_out_update_2(
+    scalars,
+    mu_ptr,
+    nu_ptr,
+    update_ptr,
+    sum_1_ptr,
+    sum_2_ptr,
+    sum_1_parts,
+    sum_1_offset,
+    sum_2_parts,
+    sum_2_offset,
+    size,
+    program,
+    BLOCK: tl.constexpr,
+):
+    """Reads mu, nu, sum_1, sum_2; writes update."""
+    minus_learning_rate = tl.load(scalars + 0).to(tl.float32)
+    bias_correction_b1 = tl.load(scalars + 1).to(tl.float32)
+    bias_correction_b2 = tl.load(scalars + 2).to(tl.float32)
+    eps_root = tl.load(scalars + 3).to(tl.float32)
+    eps = tl.load(scalars + 4).to(tl.float32)
+    sum_1 = device.sum_of_parts(sum_1_ptr + sum_1_offset, sum_1_parts, tl.float32)
+    param_norm = tl.sqrt_rn(tl.where(sum_1 <= 0, tl.full((), 0, tl.float32), sum_1))
+    sum_2 = device.sum_of_parts(sum_2_ptr + sum_2_offset, sum_2_parts, tl.float32)
+    update_norm = tl.sqrt_rn(tl.where(sum_2 <= 0, tl.full((), 0, tl.float32), sum_2))
+    ratio = tl.div_rn(param_norm, update_norm + 0)
+    trust_ratio = tl.where(
+        (param_norm == 0) | (update_norm == 0), tl.full((), 1, tl.float32), ratio
+    )
+    offsets = tl.arange(0, BLOCK)
+    start = tl.cast(program, tl.int64) * BLOCK
+    if start + BLOCK <= size:
+        left_out_update_2_tile(
+            mu_ptr + start,
+            nu_ptr + start,
+            update_ptr + start,
+            offsets,
+            None,
+            minus_learning_rate,
+            bias_correction_b1,
+            bias_correction_b2,
+            eps_root,
+            eps,
+            trust_ratio,
+        )
+    else:
+        left_out_update_2_tile(
+            mu_ptr + start,
+            nu_ptr + start,
+            update_ptr + start,
+            offsets,
+            offsets < size - start,
+            minus_learning_rate,
+            bias_correction_b1,
+            bias_correction_b2,
+            eps_root,
+            eps,
+            trust_ratio,
+        )

@@ -1,0 +1,55 @@
+"""Gradient descent (Robbins and Monro, 1951), with momentum (Polyak, 1964).
+
+    p' = p - learning_rate*g
+
+Emitted for momentum=None, nesterov=False, accumulator_dtype=None.
+
+Emitted by optgen: change the rule, not this file. Each function is one kernel of the plan, on the
+part of one leaf that is a program's own; a launch chooses the leaf.
+"""
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def leaf_step_1_tile(g_ptr, p_ptr, offsets, inside, minus_learning_rate):
+    """Reads g, p; writes p."""
+    p = tl.load(p_ptr + offsets, mask=inside).to(tl.float32)
+    g = tl.load(g_ptr + offsets, mask=inside).to(tl.float32)
+    tl.store(p_ptr + offsets, p + minus_learning_rate * g, mask=inside)
+
+
+@triton.jit
+def leaf_step_1(scalars, g_ptr, p_ptr, size, program, BLOCK: tl.constexpr):
+    """Reads g, p; writes p."""
+    minus_learning_rate = tl.load(scalars + 0).to(tl.float32)
+    offsets = tl.arange(0, BLOCK)
+    start = tl.cast(program, tl.int64) * BLOCK
+    if start + BLOCK <= size:
+        leaf_step_1_tile(g_ptr + start, p_ptr + start, offsets, None, minus_learning_rate)
+    else:
+        leaf_step_1_tile(
+            g_ptr + start, p_ptr + start, offsets, offsets < size - start, minus_learning_rate
+        )
+
+
+@triton.jit
+def leaf_update_1_tile(g_ptr, update_ptr, offsets, inside, minus_learning_rate):
+    """Reads g; writes update."""
+    g = tl.load(g_ptr + offsets, mask=inside).to(tl.float32)
+    tl.store(update_ptr + offsets, minus_learning_rate * g, mask=inside)
+
+
+@triton.jit
+def leaf_update_1(scalars, g_ptr, update_ptr, size, program, BLOCK: tl.constexpr):
+    """Reads g; writes update."""
+    minus_learning_rate = tl.load(scalars + 0).to(tl.float32)
+    offsets = tl.arange(0, BLOCK)
+    start = tl.cast(program, tl.int64) * BLOCK
+    if start + BLOCK <= size:
+        leaf_update_1_tile(g_ptr + start, update_ptr + start, offsets, None, minus_learning_rate)
+    else:
+        leaf_update_1_tile(
+            g_ptr + start, update_ptr + start, offsets, offsets < size - start, minus_learning_rate
+        )

@@ -1,0 +1,52 @@
+"""Statements of emitted Triton, laid out as a formatter leaves them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+WIDTH = 100
+
+
+def statement(head: str, items: Sequence[str], tail: str, indent: int = 0) -> list[str]:
+    """A call as a statement, broken over lines where it is too long at its indentation."""
+    line = head + ", ".join(items) + tail
+    if len(line) + indent <= WIDTH:
+        return [line]
+    joined = "    " + ", ".join(items)
+    if len(joined) + indent <= WIDTH:
+        return [head, joined, tail]
+    return [head, *(f"    {item}," for item in items), tail]
+
+
+def laid_out(line: str) -> list[str]:
+    """A statement that ends in a call or a load, broken where it is too long."""
+    if len(line) <= WIDTH or "(" not in line:
+        return [line]
+    start = line.index("(") + 1
+    depth, items, last = 0, [], start
+    for i in range(start, len(line)):
+        depth += (line[i] in "([") - (line[i] in ")]")
+        if depth < 0 or (depth == 0 and line[i] == ","):
+            items.append(line[last:i].strip())
+            last = i + 1
+        if depth < 0:
+            break
+    indent = len(line) - len(line.lstrip())
+    broken = statement(line[indent:start], items, line[last - 1 :], indent)
+    return [" " * indent + part for part in broken]
+
+
+def sums(name: str, terms: Sequence[str]) -> list[str]:
+    """The statements that add up what is too long for one expression."""
+    lines, line = [], f"{name} = {terms[0]}"
+    for term in terms[1:]:
+        if len(line) + len(term) > WIDTH - 12:
+            lines.append(line)
+            line = f"{name} += {term}"
+        else:
+            line += f" + {term}"
+    return [*lines, line]
+
+
+def indented(lines: Iterable[str]) -> list[str]:
+    return [f"    {line}" if line else "" for line in lines]

@@ -1,0 +1,64 @@
+"""A function that is traced only where it is lowered.
+
+``jax.lax.platform_dependent`` traces its branches for all platforms. What a branch for another
+platform would import and compile is put off by this primitive until something is lowered for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from jax.extend.core import Primitive
+from jax.interpreters import batching, mlir
+
+from optgen.errors import TargetError
+
+_deferred = Primitive("optgen_deferred")
+_deferred.multiple_results = True
+
+
+def deferred(function: Callable[..., Any], shapes: Any, *trees: Any) -> Any:
+    """Calls a function of trees of arrays where the computation is lowered.
+
+    Args:
+      function: what to call; the same object for the same computation.
+      shapes: a tree of what it returns, of anything with ``shape`` and ``dtype``.
+      *trees: its arguments.
+    """
+    arrays, given = jax.tree.flatten(trees)
+    results, returned = jax.tree.flatten(shapes)
+
+    def flat(*arrays: Any) -> list[Any]:
+        return jax.tree.leaves(function(*jax.tree.unflatten(given, arrays)))
+
+    out = _deferred.bind(*arrays, function=flat, results=tuple((x.shape, x.dtype) for x in results))
+    return jax.tree.unflatten(returned, out)
+
+
+@_deferred.def_abstract_eval
+def _shapes(*_: Any, function: Any, results: Sequence[tuple[Any, Any]]) -> list[Any]:
+    return [jax.core.ShapedArray(shape, dtype) for shape, dtype in results]
+
+
+@_deferred.def_impl
+def _evaluate(*arrays: Any, function: Any, results: Any) -> Any:
+    return function(*arrays)
+
+
+def _lower(ctx: Any, *arrays: Any, function: Any, results: Any) -> Any:
+    return mlir.lower_fun(lambda *xs: function(*xs), multiple_results=True)(ctx, *arrays)
+
+
+mlir.register_lowering(_deferred, _lower)
+
+
+def _batch(*_: Any, **__: Any) -> Any:
+    raise TargetError(
+        "an accelerator's kernels cannot be batched by jax.vmap: make the optimizer with "
+        'target="xla"'
+    )
+
+
+batching.primitive_batchers[_deferred] = _batch

@@ -1,0 +1,112 @@
+"""The generations of TPUs: what is known of them without one."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jax.extend.core import Primitive
+from jax.interpreters import mlir
+
+from optgen import config
+
+_MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A generation of TPUs.
+
+    Attributes:
+      kinds: what JAX calls a device of it; the first is what is compiled for without one.
+      vmem: the vector memory of one core, in bytes.
+    """
+
+    kinds: tuple[str, ...]
+    vmem: int
+
+
+GENERATIONS: Mapping[str, Generation] = {
+    "v4": Generation(("TPU v4",), 16 * _MIB),
+    "v5e": Generation(("TPU v5e", "TPU v5 lite"), 128 * _MIB),
+    "v5p": Generation(("TPU v5p", "TPU v5"), 64 * _MIB),
+    "v6e": Generation(("TPU v6e", "TPU v6 lite"), 128 * _MIB),
+    "tpu7x": Generation(("TPU7x",), 64 * _MIB),
+}
+"""Those that kernels are compiled for, by the name that machines have; sizes from JAX's Pallas."""
+
+SMALLEST = "v4"
+"""What fits its VMEM fits that of every other generation."""
+
+
+def generation() -> str:
+    """The generation that kernels are lowered for: the TPU's that is here, or the one asked for."""
+    kind = jax.devices()[0].device_kind
+    for name, found in GENERATIONS.items():
+        if kind in found.kinds:
+            return name
+    return config.TPU.get()
+
+
+def vmem() -> int:
+    """The vector memory of a core of that generation, in bytes."""
+    return GENERATIONS[generation()].vmem
+
+
+@functools.cache
+def unavailable() -> str | None:
+    """Why TPU kernels cannot be lowered in this process; None where they can."""
+    if importlib.util.find_spec("jax.experimental.pallas.tpu") is None:
+        return "this JAX has no Pallas for TPUs: install a newer jax"
+    return None
+
+
+_aimed = Primitive("optgen_tpu")
+_aimed.multiple_results = True
+
+
+def aimed(function: Callable[..., Sequence[Any]], *arrays: Any) -> Sequence[Any]:
+    """Calls a function of arrays that Pallas lowers, as if a TPU were here.
+
+    Some operations are lowered in another way for each generation, and Pallas asks the default
+    device which it is.
+    """
+    results: Sequence[Any] = _aimed.bind(*arrays, function=function)
+    return results
+
+
+@_aimed.def_abstract_eval
+def _shapes(*arrays: Any, function: Callable[..., Any]) -> list[Any]:
+    given = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arrays]
+    return [jax.core.ShapedArray(x.shape, x.dtype) for x in jax.eval_shape(function, *given)]
+
+
+@_aimed.def_impl
+def _evaluate(*arrays: Any, function: Callable[..., Any]) -> Any:
+    return function(*arrays)
+
+
+def _lower(ctx: Any, *arrays: Any, function: Callable[..., Any]) -> Any:
+    with _device():
+        return mlir.lower_fun(lambda *xs: function(*xs), multiple_results=True)(ctx, *arrays)
+
+
+mlir.register_lowering(_aimed, _lower)
+
+
+@contextmanager
+def _device() -> Iterator[None]:
+    """Within it Pallas takes the default device for a TPU."""
+    if jax.devices()[0].platform == "tpu":
+        yield
+        return
+    kind = GENERATIONS[generation()].kinds[0]
+    device = jax.sharding.AbstractDevice(device_kind=kind, num_cores=1, platform="tpu")
+    mesh = jax.sharding.AbstractMesh((), (), abstract_device=device)
+    with jax.sharding.use_abstract_mesh(mesh):
+        yield

@@ -1,0 +1,163 @@
+"""Device functions that emitted Triton kernels call.
+
+All reductions are deterministic: within a tile, then over tiles in their order within a program,
+then over the parts that programs left, in their order.
+"""
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def maximum(a, b):
+    """The larger one; NaN beside NaN."""
+    return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def minimum(a, b):
+    """The smaller one; NaN beside NaN."""
+    return tl.minimum(a, b, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def sign(x):
+    """-1, 0 or 1; NaN of NaN."""
+    return tl.where(x > 0, 1.0, tl.where(x < 0, -1.0, x)).to(x.dtype)
+
+
+@triton.jit
+def sum_of(x, axis: tl.constexpr = None):
+    """The sum of a tile, or along an axis that is kept with extent 1."""
+    return tl.sum(x, axis, keep_dims=axis is not None)
+
+
+@triton.jit
+def max_of(x, axis: tl.constexpr = None):
+    """The largest value of a tile, or along an axis that is kept; NaN where there is one."""
+    largest = tl.max(x, axis, keep_dims=axis is not None)
+    invalid = tl.max((x != x).to(tl.int32), axis, keep_dims=axis is not None)
+    return tl.where(invalid > 0, float("nan"), largest)
+
+
+@triton.jit
+def min_of(x, axis: tl.constexpr = None):
+    """The smallest value of a tile, or along an axis that is kept; NaN where there is one."""
+    smallest = tl.min(x, axis, keep_dims=axis is not None)
+    invalid = tl.max((x != x).to(tl.int32), axis, keep_dims=axis is not None)
+    return tl.where(invalid > 0, float("nan"), smallest)
+
+
+@triton.jit
+def _joined(a, b, how: tl.constexpr):
+    if how == "sum":
+        return a + b
+    elif how == "max":
+        return maximum(a, b)
+    else:
+        return minimum(a, b)
+
+
+@triton.jit
+def _of(x, how: tl.constexpr, axis: tl.constexpr = None):
+    if how == "sum":
+        return tl.sum(x, axis)
+    elif how == "max":
+        return tl.reshape(max_of(x, axis), x.shape[1:]) if axis is not None else max_of(x)
+    else:
+        return tl.reshape(min_of(x, axis), x.shape[1:]) if axis is not None else min_of(x)
+
+
+@triton.jit
+def _of_parts(ptr, parts, empty: tl.constexpr, how: tl.constexpr, real: tl.constexpr):
+    offsets = tl.arange(0, 1024)
+    total = tl.full((1024,), empty, real)
+    for first in range(0, parts, 1024):
+        part = tl.load(ptr + first + offsets, mask=offsets < parts - first, other=empty)
+        total = _joined(total, part.to(real), how)
+    return _of(total, how)
+
+
+@triton.jit
+def _of_parts_at(
+    ptr, parts, elements, inside, empty: tl.constexpr, how: tl.constexpr, real: tl.constexpr
+):
+    total = tl.load(ptr, mask=inside, other=empty).to(real)
+    for number in range(1, parts):
+        part = tl.load(ptr + number * elements, mask=inside, other=empty)
+        total = _joined(total, part.to(real), how)
+    return total
+
+
+@triton.jit
+def _of_parts_along(
+    ptr,
+    parts,
+    elements,
+    inside,
+    empty: tl.constexpr,
+    how: tl.constexpr,
+    real: tl.constexpr,
+    block: tl.constexpr,
+):
+    number = tl.arange(0, 16)[:, None]
+    total = tl.full((16, block), empty, real)
+    for first in range(0, parts, 16):
+        here = (number < parts - first) & inside[None, :]
+        part = tl.load(ptr[None, :] + (first + number) * elements, mask=here, other=empty)
+        total = _joined(total, part.to(real), how)
+    return _of(total, how, 0)
+
+
+@triton.jit
+def sum_of_parts(ptr, parts, real: tl.constexpr):
+    """The sum of what programs left."""
+    return _of_parts(ptr, parts, 0.0, "sum", real)
+
+
+@triton.jit
+def max_of_parts(ptr, parts, real: tl.constexpr):
+    """The largest of what programs left."""
+    return _of_parts(ptr, parts, float("-inf"), "max", real)
+
+
+@triton.jit
+def min_of_parts(ptr, parts, real: tl.constexpr):
+    """The smallest of what programs left."""
+    return _of_parts(ptr, parts, float("inf"), "min", real)
+
+
+@triton.jit
+def sum_of_parts_at(ptr, parts, elements, inside, real: tl.constexpr):
+    """The sums of arrays that programs left, at these places of them."""
+    return _of_parts_at(ptr, parts, elements, inside, 0.0, "sum", real)
+
+
+@triton.jit
+def max_of_parts_at(ptr, parts, elements, inside, real: tl.constexpr):
+    """The largest of arrays that programs left, at these places of them."""
+    return _of_parts_at(ptr, parts, elements, inside, float("-inf"), "max", real)
+
+
+@triton.jit
+def min_of_parts_at(ptr, parts, elements, inside, real: tl.constexpr):
+    """The smallest of arrays that programs left, at these places of them."""
+    return _of_parts_at(ptr, parts, elements, inside, float("inf"), "min", real)
+
+
+@triton.jit
+def sum_of_parts_along(ptr, parts, elements, inside, real: tl.constexpr, block: tl.constexpr):
+    """The same for a vector of places, many parts at once."""
+    return _of_parts_along(ptr, parts, elements, inside, 0.0, "sum", real, block)
+
+
+@triton.jit
+def max_of_parts_along(ptr, parts, elements, inside, real: tl.constexpr, block: tl.constexpr):
+    """The same for a vector of places, many parts at once."""
+    return _of_parts_along(ptr, parts, elements, inside, float("-inf"), "max", real, block)
+
+
+@triton.jit
+def min_of_parts_along(ptr, parts, elements, inside, real: tl.constexpr, block: tl.constexpr):
+    """The same for a vector of places, many parts at once."""
+    return _of_parts_along(ptr, parts, elements, inside, float("inf"), "min", real, block)

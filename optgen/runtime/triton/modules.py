@@ -1,0 +1,72 @@
+"""The modules of emitted kernels, and of the launches made for them."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+from optgen.runtime.kernels import Kernels
+from optgen.runtime.load import load_module
+from optgen.runtime.triton import dispatch
+
+CONSTANTS = {"BLOCK": "block", "ROWS": "rows", "COLUMNS": "columns"}
+"""Compile-time arguments of emitted functions, and the options that they are."""
+
+
+@contextmanager
+def interpreting(wanted: bool) -> Iterator[None]:
+    """Whether ``triton.jit`` makes functions for its interpreter."""
+    before = os.environ.get("TRITON_INTERPRET")
+    os.environ["TRITON_INTERPRET"] = "1" if wanted else "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TRITON_INTERPRET"]
+        else:
+            os.environ["TRITON_INTERPRET"] = before
+
+
+@functools.cache
+def emitted(kernels: Kernels, interpreted: bool = False) -> ModuleType:
+    """The module of emitted kernels."""
+    with interpreting(interpreted):
+        module = load_module(f"{kernels.name}_{kernels.target}", kernels.text)
+        if interpreted:
+            from optgen.runtime.triton.interpreter import replace_libraries
+
+            replace_libraries(module)
+    return module
+
+
+def arguments_of(kernels: Kernels, function: str, interpreted: bool = False) -> tuple[str, ...]:
+    """What an emitted function calls its arguments."""
+    return tuple(getattr(emitted(kernels, interpreted), function).arg_names)
+
+
+def launch_function(
+    kernels: Kernels,
+    function: str,
+    parameters: Sequence[str],
+    rows: Sequence[dispatch.Row],
+    interpreted: bool = False,
+) -> tuple[Any, tuple[str, ...]]:
+    """The kernel that runs an emitted function on leaves, and its compile-time arguments."""
+    arguments = arguments_of(kernels, function, interpreted)
+    constants = tuple(a for a in arguments if a in CONSTANTS)
+    name = f"optgen_{kernels.name}_{function}"
+    text = dispatch.source(name, function, arguments, parameters, constants, rows)
+    return _loaded(kernels, name, function, text, interpreted), constants
+
+
+@functools.lru_cache(maxsize=256)
+def _loaded(kernels: Kernels, name: str, function: str, text: str, interpreted: bool) -> Any:
+    text = f"import triton\nimport triton.language as tl\n\n\n{text}"
+    with interpreting(interpreted):
+        module = load_module(name, text)
+    setattr(module, function, getattr(emitted(kernels, interpreted), function))
+    return getattr(module, name)
