@@ -9,3 +9,7 @@ core's vector memory (VMEM) and back. A launch is one of three:
 
 Nothing here imports Pallas before something is lowered for a TPU.
 """
+
+from optgen.runtime.tpu.chip import unavailable
+
+__all__ = ["unavailable"]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from optgen.runtime.kernels import Routine
 from optgen.runtime.launches import Task
+from optgen.runtime.tpu.calls import Call
 from optgen.runtime.tpu.frame import padded
 from optgen.runtime.tpu.work import (
     Array,
@@ -27,9 +28,6 @@ LARGEST = 1 << 15
 
 MOST = 1 << 18
 """The most elements of a launch: its body is unrolled."""
-
-Launch = Callable[..., Sequence[Any]]
-"""Calls ``pallas_call``: see ``launcher.pallas``."""
 
 
 def packable(work: Work) -> bool:
@@ -68,7 +66,7 @@ def launch_packed(
     functions: Mapping[str, Callable[..., Any]],
     pack: Sequence[tuple[Task, Work]],
     scalars: Mapping[str, Any],
-    pallas: Launch,
+    pallas: Call,
 ) -> None:
     """Runs the routines of small leaves.
 

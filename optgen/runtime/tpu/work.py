@@ -18,16 +18,18 @@ from optgen.runtime.tpu.small import Small
 
 
 @dataclass(frozen=True, slots=True)
-class Fused(Routine):
-    """Routines of one phase that one launch runs, the leaf staying in VMEM.
+class Run(Routine):
+    """Routines of one phase that one launch runs on a leaf.
 
     Attributes:
-      parts: the routines.
+      parts: the routines; where there are several the leaf stays in VMEM between them.
       kept: the temporaries and statistics that later launches read.
+      itemsize: the bytes of an element of the parameter.
     """
 
     parts: tuple[Routine, ...] = ()
     kept: frozenset[str] = frozenset()
+    itemsize: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,6 @@ class Array:
       dtype: what it is stored in.
       small: how it is kept where it does not vary along the whole leaf; else None.
       purpose: as in the operands.
-      shape: of a slot or a temporary in the optimizer's own terms.
       read: whether what it was before the launch is read.
       written: whether what it is after the launch is needed.
     """
@@ -59,12 +60,12 @@ class Work:
     Attributes:
       frame: how the leaf is seen.
       parts: the routines, in order.
-      kept: the temporaries and statistics that later launches read; None for all.
+      kept: the temporaries and statistics that later launches read.
     """
 
     frame: Frame
     parts: tuple[Routine, ...]
-    kept: frozenset[str] | None = None
+    kept: frozenset[str]
 
     @property
     def arrays(self) -> Mapping[str, Array]:
@@ -106,7 +107,7 @@ def _arrays(work: Work) -> Mapping[str, Array]:
 
 
 def _needed(work: Work, x: Operand) -> bool:
-    return x.purpose in ("leaf", "contribution") or work.kept is None or x.name in work.kept
+    return x.purpose in ("leaf", "contribution") or x.name in work.kept
 
 
 def given(array: Array, frame: Frame, x: Any) -> Any:
