@@ -28,13 +28,19 @@ class Task:
 
 
 class Launcher(Protocol):
-    """How a target launches."""
+    """How a target launches.
+
+    Attributes:
+      together: whether a launch may run different functions; else one is for one function.
+    """
+
+    together: bool
 
     def choose(self, chains: Sequence[Chain], shape: tuple[int, ...]) -> Chain | None:
         """The chain that serves a leaf of this shape, if one does."""
 
     def launch(self, tasks: Sequence[Task], scalars: Mapping[str, Any]) -> None:
-        """Runs one function on all these leaves."""
+        """Runs the routine of each task."""
 
     def contributed(self, values: Sequence[Any]) -> list[Any]:
         """The arrays whose elements are combined to a reduction over the tree."""
@@ -43,7 +49,8 @@ class Launcher(Protocol):
 class KernelLeaves:
     """Launches kernels for all leaves that they serve, and runs the others in ``jnp``.
 
-    Leaves that come to the same function at the same point of a phase share a launch.
+    Leaves that come to the same point of a phase share a launch, if need be those alone that come
+    to the same function.
     """
 
     def __init__(
@@ -95,7 +102,8 @@ class KernelLeaves:
         for i, chain in enumerate(self.chains):
             for point, routine in enumerate(_of_phase(chain, phase)):
                 task = Task(routine, tuple(self.leaves[i].g.shape), self.arrays[i])
-                buckets.setdefault((point, routine.function), []).append(task)
+                function = "" if self.launcher.together else routine.function
+                buckets.setdefault((point, function), []).append(task)
         for (_, _), tasks in sorted(buckets.items(), key=lambda bucket: bucket[0][0]):
             self.launcher.launch(tasks, scalars)
 

@@ -16,7 +16,7 @@ import jax
 from optgen import config
 from optgen.runtime.kernels import Kernels
 from optgen.runtime.triton import dispatch
-from optgen.runtime.triton.modules import CONSTANTS, launch_function
+from optgen.runtime.triton.modules import launch_function
 from optgen.runtime.triton.options import Options
 
 
@@ -61,8 +61,7 @@ def _has_gpu() -> bool:
 
 def call(
     kernels: Kernels,
-    function: str,
-    rows: Sequence[dispatch.Row],
+    sections: Sequence[dispatch.Section],
     inputs: Sequence[jax.Array],
     names: Sequence[str],
     outputs: Mapping[str, jax.ShapeDtypeStruct],
@@ -73,8 +72,7 @@ def call(
 
     Args:
       kernels: what was emitted.
-      function: which function of it.
-      rows: the leaves.
+      sections: which of its functions run, and on what.
       inputs: arrays.
       names: what the launch calls them.
       outputs: the results by name.
@@ -85,19 +83,18 @@ def call(
       The results.
     """
     parameters = [*names, *outputs_that_are_given(list(outputs), aliases)]
-    kernel, constants = launch_function(kernels, function, parameters, rows)
+    kernel = launch_function(kernels, parameters, sections)
     shapes = list(outputs.values())
     return list(
         jax_triton().triton_call(
             *inputs,
             kernel=kernel,
-            grid=(sum(row.programs for row in rows),),
+            grid=(sum(section.programs for section in sections),),
             name=kernel.__name__,
             num_warps=options.warps,
             num_stages=options.stages,
             compute_capability=compute_capability(),
             input_output_aliases=dict(aliases),
             **({"out_shape": shapes} if _old() else {"out_type": shapes}),
-            **{name: getattr(options, CONSTANTS[name]) for name in constants},
         )
     )

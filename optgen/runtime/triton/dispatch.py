@@ -1,9 +1,9 @@
-"""The source of a launch: one kernel for all the leaves of a bucket.
+"""The source of a launch: one kernel for all that can run at the same time.
 
-Each program finds its leaf by a binary tree of comparisons over the numbers of programs of the
-leaves before, which are constants; at its end it knows the pointers and the numbers of its leaf.
-A number that is the same for all leaves stands outside of the tree, and one that is always equal
-to another is that one.
+Each program finds the function that it runs, and then its leaf by a binary tree of comparisons
+over the numbers of programs of the leaves before, which are constants; at its end it knows the
+pointers and the numbers of its leaf. A number that is the same for all leaves stands outside of
+the tree, and one that is always equal to another is that one.
 """
 
 from __future__ import annotations
@@ -29,31 +29,68 @@ class Row:
     values: Mapping[str, str | int]
 
 
-def source(
-    name: str,
-    function: str,
-    arguments: Sequence[str],
-    parameters: Sequence[str],
-    constants: Sequence[str],
-    rows: Sequence[Row],
-) -> str:
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The leaves of a launch that one function runs on.
+
+    Attributes:
+      function: the emitted function.
+      arguments: what it calls its arguments, ``scalars``, ``program`` and compile-time ones too.
+      constants: the values of the compile-time ones.
+      scalars: where its own begin among the scalars of the launch.
+      rows: the leaves.
+    """
+
+    function: str
+    arguments: tuple[str, ...]
+    constants: Mapping[str, int]
+    scalars: int
+    rows: Sequence[Row]
+
+    @property
+    def programs(self) -> int:
+        """How many programs there are."""
+        return sum(row.programs for row in self.rows)
+
+
+def source(name: str, parameters: Sequence[str], sections: Sequence[Section]) -> str:
     """The launch as Python source.
 
     Args:
       name: what it is called.
-      function: the emitted function.
-      arguments: what the function calls its arguments, ``program`` and compile-time ones too.
-      parameters: what the launch is given: arrays.
-      constants: those arguments that are given to the launch at compile time.
-      rows: the leaves.
+      parameters: what it is given: arrays, the first of them ``scalars``.
+      sections: what runs, in the order of the programs.
     """
-    given = {"scalars", "program", *constants}
-    columns = {a: tuple(row.values[a] for row in rows) for a in arguments if a not in given}
+    lines, start = ["program = tl.program_id(0)"], 0
+    for number, section in enumerate(sections):
+        suffix = "" if len(sections) == 1 else f"_of_{number + 1}"
+        body = _section(section, start, suffix)
+        start += section.programs
+        if len(sections) == 1:
+            lines += body
+        else:
+            guard = f"if program < {start}:" if number == 0 else f"elif program < {start}:"
+            lines += [
+                guard if number + 1 < len(sections) else "else:",
+                *(f"    {line}" for line in body),
+            ]
+    head = f"def {name}({', '.join(parameters)}):"
+    return "\n".join(["@triton.jit", head, *(f"    {line}" for line in lines), ""])
+
+
+def _section(section: Section, start: int, suffix: str) -> list[str]:
+    """Finds the leaf of a program and calls the function on it.
+
+    Variables have a suffix: in the branches of one ``if`` Triton wants one type for each name.
+    """
+    rows = section.rows
+    given = {"scalars", "program", *section.constants}
+    columns = {a: tuple(row.values[a] for row in rows) for a in section.arguments if a not in given}
     shared: dict[tuple[str | int, ...], str] = {}
-    same: dict[str, str] = {}
+    passed: dict[str, str] = {a: str(value) for a, value in section.constants.items()}
     for argument, column in columns.items():
-        same[argument] = shared.setdefault(column, argument)
-    lines = ["program = tl.program_id(0)"]
+        passed[argument] = shared.setdefault(column, f"{argument}{suffix}")
+    lines = []
     varying = []
     for column, argument in shared.items():
         wide = any(isinstance(v, int) and v >= _WIDE for v in column)
@@ -62,11 +99,18 @@ def source(
             lines.append(f"{argument} = {texts[0]}")
         else:
             varying.append((argument, texts))
-    lines += _tree(rows, varying)
-    passed = [a if a in given else same[a] for a in arguments]
-    lines.append(f"{function}({', '.join(passed)})")
-    head = f"def {name}({', '.join([*parameters, *(f'{c}: tl.constexpr' for c in constants)])}):"
-    return "\n".join(["@triton.jit", head, *(f"    {line}" for line in lines), ""])
+    first = f"first{suffix}"
+    lines += _tree(rows, start, [*varying, (first, _starts(rows, start)[:-1])])
+    passed["program"] = f"program - {first}"
+    passed["scalars"] = f"scalars + {section.scalars}" if section.scalars else "scalars"
+    return [*lines, f"{section.function}({', '.join(passed[a] for a in section.arguments)})"]
+
+
+def _starts(rows: Sequence[Row], start: int) -> list[int]:
+    starts = [start]
+    for row in rows:
+        starts.append(starts[-1] + row.programs)
+    return starts
 
 
 def _text(value: str | int, wide: bool) -> str:
@@ -75,15 +119,15 @@ def _text(value: str | int, wide: bool) -> str:
     return f"tl.full((), {value}, tl.int64)" if wide else str(value)
 
 
-def _tree(rows: Sequence[Row], varying: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-    starts = [0]
-    for row in rows:
-        starts.append(starts[-1] + row.programs)
+def _tree(
+    rows: Sequence[Row], start: int, varying: Sequence[tuple[str, Sequence[str | int]]]
+) -> list[str]:
+    """Statements that give each program the values of its leaf."""
+    starts = _starts(rows, start)
 
     def chosen(first: int, last: int) -> list[str]:
         if last - first == 1:
-            lines = [f"{argument} = {texts[first]}" for argument, texts in varying]
-            return [*lines, f"first = {starts[first]}"]
+            return [f"{argument} = {values[first]}" for argument, values in varying]
         middle = _middle(starts, first, last)
         return [
             f"if program < {starts[middle]}:",
@@ -92,8 +136,7 @@ def _tree(rows: Sequence[Row], varying: Sequence[tuple[str, Sequence[str]]]) -> 
             *(f"    {line}" for line in chosen(middle, last)),
         ]
 
-    lines = chosen(0, len(rows))
-    return [*lines, "program -= first"] if len(rows) > 1 else lines[:-1]
+    return chosen(0, len(rows))
 
 
 def _middle(starts: Sequence[int], first: int, last: int) -> int:

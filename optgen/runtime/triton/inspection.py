@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from optgen.runtime.kernels import Kernels
 from optgen.runtime.triton import dispatch
-from optgen.runtime.triton.modules import CONSTANTS, launch_function
+from optgen.runtime.triton.modules import launch_function
 from optgen.runtime.triton.options import Options
 
 _TYPES = {"float32": "*fp32", "float64": "*fp64", "bfloat16": "*bf16", "float16": "*fp16"}
@@ -31,14 +31,12 @@ class Launch:
     Attributes:
       kernel: the Triton function.
       parameters: what each of its arrays is called, and its dtype.
-      constants: its compile-time arguments.
       programs: how many programs there are.
       options: how it is compiled.
     """
 
     kernel: Any
     parameters: Mapping[str, str]
-    constants: Mapping[str, int]
     programs: int
     options: Options
 
@@ -83,8 +81,7 @@ class Recorder:
     def call(
         self,
         kernels: Kernels,
-        function: str,
-        rows: Sequence[dispatch.Row],
+        sections: Sequence[dispatch.Section],
         inputs: Sequence[jax.Array],
         names: Sequence[str],
         outputs: Mapping[str, jax.ShapeDtypeStruct],
@@ -95,10 +92,9 @@ class Recorder:
         taken = set(aliases.values())
         arrays = dict(zip(names, (x.dtype.name for x in inputs), strict=True))
         arrays |= {n: x.dtype.name for i, (n, x) in enumerate(outputs.items()) if i not in taken}
-        kernel, constants = launch_function(kernels, function, list(arrays), rows)
-        chosen = {name: getattr(options, CONSTANTS[name]) for name in constants}
-        programs = sum(row.programs for row in rows)
-        self.launches.append(Launch(kernel, arrays, chosen, programs, options))
+        kernel = launch_function(kernels, list(arrays), sections)
+        programs = sum(section.programs for section in sections)
+        self.launches.append(Launch(kernel, arrays, programs, options))
         return [jnp.zeros(x.shape, x.dtype) for x in outputs.values()]
 
 
@@ -114,11 +110,10 @@ def compile_launch(launch: Launch, compute_capability: int) -> Compiled:
     from triton.compiler import ASTSource
 
     signature = {name: _TYPES[dtype] for name, dtype in launch.parameters.items()}
-    signature |= dict.fromkeys(launch.constants, "constexpr")
     source = ASTSource(
         fn=launch.kernel,
         signature=signature,
-        constexprs=dict(launch.constants),
+        constexprs={},
         attrs={(i,): [["tt.divisibility", 16]] for i in range(len(launch.parameters))},
     )
     made = triton.compile(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from optgen.runtime.kernels import Kernels
 from optgen.runtime.load import load_module
 from optgen.runtime.triton import dispatch
-from optgen.runtime.triton.modules import CONSTANTS, interpreting, launch_function
+from optgen.runtime.triton.modules import interpreting, launch_function
 from optgen.runtime.triton.options import Options
 
 
@@ -62,8 +63,7 @@ class _Dtype(str):
 
 def call(
     kernels: Kernels,
-    function: str,
-    rows: Sequence[dispatch.Row],
+    sections: Sequence[dispatch.Section],
     inputs: Sequence[jax.Array],
     names: Sequence[str],
     outputs: Mapping[str, jax.ShapeDtypeStruct],
@@ -73,17 +73,16 @@ def call(
     """See ``bridge.call``."""
     taken = {result: given for given, result in aliases.items()}
     fresh = [name for i, name in enumerate(outputs) if i not in taken]
-    kernel, constants = launch_function(kernels, function, [*names, *fresh], rows, interpreted=True)
+    kernel = launch_function(kernels, [*names, *fresh], sections, interpreted=True)
     shapes = list(outputs.values())
-    grid = (sum(row.programs for row in rows),)
-    chosen = {name: getattr(options, CONSTANTS[name]) for name in constants}
+    grid = (sum(section.programs for section in sections),)
 
     def run(*arrays: Any) -> list[np.ndarray[Any, Any]]:
         _round_as_gpus_do()
         given = [np.array(array) for array in arrays]  # copies, to be updated in place
         made = [_unwritten(s) for i, s in enumerate(shapes) if i not in taken]
-        with interpreting(True), np.errstate(all="ignore"):
-            kernel[grid](*(_Array(a) for a in (*given, *made)), **chosen)
+        with interpreting(True), _interpreted_library(), np.errstate(all="ignore"):
+            kernel[grid](*(_Array(a) for a in (*given, *made)))
         new = iter(made)
         return [given[taken[i]] if i in taken else next(new) for i in range(len(shapes))]
 
@@ -93,6 +92,28 @@ def call(
 def _unwritten(result: jax.ShapeDtypeStruct) -> np.ndarray[Any, Any]:
     """What nothing may read before it is written."""
     return np.full(result.shape, np.nan, result.dtype)
+
+
+@contextmanager
+def _interpreted_library() -> Iterator[None]:
+    """Triton's own device functions, interpreted, wherever Triton was first imported to compile."""
+    import triton.language as tl
+    from triton.runtime.interpreter import InterpretedFunction
+    from triton.runtime.jit import JITFunction
+
+    compiled = {
+        (module, name): function
+        for module in (tl, tl.standard)
+        for name, function in vars(module).items()
+        if isinstance(function, JITFunction)
+    }
+    for (module, name), function in compiled.items():
+        setattr(module, name, InterpretedFunction(function.fn))
+    try:
+        yield
+    finally:
+        for (module, name), function in compiled.items():
+            setattr(module, name, function)
 
 
 @functools.cache

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -14,6 +13,7 @@ from optgen.runtime.kernels import Chain, Kernels, Operand, Routine
 from optgen.runtime.launches import Task
 from optgen.runtime.triton import dispatch
 from optgen.runtime.triton.geometry import Geometry, Parts, statistics, tiles_of_a_program
+from optgen.runtime.triton.modules import CONSTANTS, arguments_of
 from optgen.runtime.triton.options import Options
 from optgen.runtime.triton.tuned import options_for
 
@@ -39,6 +39,9 @@ class TritonLauncher:
     def __init__(self, kernels: Kernels, call: Call, options: Options | None = None) -> None:
         self.kernels, self.call, self.options = kernels, call, options
 
+    together = True
+    """One launch takes all kernels that can run at the same time."""
+
     def choose(self, chains: Sequence[Chain], shape: tuple[int, ...]) -> Chain | None:
         """The one chain that there is."""
         return chains[0] if chains else None
@@ -48,35 +51,74 @@ class TritonLauncher:
         return list({id(parts.array): parts.array for parts in values}.values())
 
     def launch(self, tasks: Sequence[Task], scalars: Mapping[str, Any]) -> None:
-        """Runs a function on all leaves; on some of them after the others where it must be."""
-        for part in _alike(tasks):
+        """Runs what can run at the same time, in as few launches as kernels have parameters for."""
+        for part in _that_fit(tasks):
             self._launch(part, scalars)
 
     def _launch(self, tasks: Sequence[Task], scalars: Mapping[str, Any]) -> None:
-        routine = tasks[0].routine
-        options = self.options or options_for(routine)
-        leaves = [Geometry(task.routine, task.shape, options) for task in tasks]
-        tiles = tiles_of_a_program(leaves)
-        made = _Made(tasks, leaves, tiles)
-        rows = [
-            dispatch.Row(
-                leaf.programs(tiles),
-                {**leaf.integers(tiles), **statistics(made.parts[i]), **made.pointers[i]},
-            )
-            for i, leaf in enumerate(leaves)
-        ]
-        given = _scalars([scalars[name] for name in routine.scalars])
+        groups = [_Group(alike, self.options) for alike in _alike(tasks)]
+        groups.sort(key=lambda group: -group.elements)  # the largest first: the tail is short
+        made = _Made(groups)
+        sections: list[dispatch.Section] = []
+        given: list[Any] = []
+        for group, pointers, parts in zip(groups, made.pointers, made.parts, strict=True):
+            sections.append(_section(self.kernels, group, pointers, parts, len(given)))
+            given += [scalars[name] for name in group.routine.scalars]
         returned = self.call(
             self.kernels,
-            routine.function,
-            rows,
-            [given, *made.inputs.values()],
+            sections,
+            [_scalars(given), *made.inputs.values()],
             ["scalars", *made.inputs],
             made.outputs,
             {i + 1: o for i, o in made.aliases.items()},
-            options,
+            groups[0].options,
         )
         made.keep(returned)
+
+
+class _Group:
+    """The leaves of a launch that one function runs on.
+
+    Attributes:
+      tasks: the leaves.
+      routine: the first one's; the others' differ in their views at most.
+      options: how it is cut into programs.
+      leaves: the leaves, in the dimensions of their views.
+      tiles: how many tiles each program takes.
+    """
+
+    def __init__(self, tasks: Sequence[Task], options: Options | None) -> None:
+        self.tasks, self.routine = tasks, tasks[0].routine
+        self.options = options or options_for(self.routine)
+        self.leaves = [Geometry(task.routine, task.shape, self.options) for task in tasks]
+        self.tiles = tiles_of_a_program(self.leaves)
+
+    @property
+    def elements(self) -> int:
+        """What it reads of each array of the leaves."""
+        small = self.routine.kind == "settle"
+        return 0 if small else sum(leaf.elements("*") for leaf in self.leaves)
+
+
+def _section(
+    kernels: Kernels,
+    group: _Group,
+    pointers: Sequence[Mapping[str, str]],
+    parts: Sequence[Mapping[str, Parts]],
+    scalars: int,
+) -> dispatch.Section:
+    arguments = arguments_of(kernels, group.routine.function)
+    rows = [
+        dispatch.Row(
+            leaf.programs(group.tiles),
+            {**leaf.integers(group.tiles), **statistics(parts[i]), **pointers[i]},
+        )
+        for i, leaf in enumerate(group.leaves)
+    ]
+    constants = {a: getattr(group.options, CONSTANTS[a]) for a in arguments if a in CONSTANTS}
+    if group.routine.kind == "settle":
+        constants["BLOCK"] = group.options.settled
+    return dispatch.Section(group.routine.function, arguments, constants, scalars, rows)
 
 
 class _Made:
@@ -86,90 +128,103 @@ class _Made:
       inputs: arrays by the name of the parameter.
       outputs: the name of each result, and its shape and dtype.
       aliases: for an input, by its number, the result that takes its memory.
-      pointers: for each leaf the parameter that each operand is.
-      parts: for each leaf where its statistics are.
+      pointers: for each leaf of each group the parameter that each operand is.
+      parts: for each leaf of each group where its statistics are.
     """
 
-    def __init__(self, tasks: Sequence[Task], leaves: Sequence[Geometry], tiles: int) -> None:
-        self.tasks = tasks
+    def __init__(self, groups: Sequence[_Group]) -> None:
         self.inputs: dict[str, Any] = {}
         self.outputs: dict[str, jax.ShapeDtypeStruct] = {}
         self.aliases: dict[int, int] = {}
-        self.pointers: list[dict[str, str]] = [{} for _ in tasks]
-        self.parts: list[dict[str, Parts]] = [{} for _ in tasks]
-        self._places: list[tuple[int, str, str]] = []  # leaf, operand, result
-        for place, x in enumerate(tasks[0].routine.operands):
-            if x.purpose in ("leaf", "temporary"):
-                self._leaf_arrays(x)
-            elif x.access == "in":
-                self._read(x.name)
-            else:
-                own = [task.routine.operands[place] for task in tasks]
-                self._write(own, leaves, tiles)
+        self.pointers: list[list[dict[str, str]]] = [[{} for _ in g.tasks] for g in groups]
+        self.parts: list[list[dict[str, Parts]]] = [[{} for _ in g.tasks] for g in groups]
+        self._places: list[tuple[Task, str, str]] = []  # leaf, operand, result
+        self._written: list[tuple[Task, str, str, Parts]] = []
+        self._read_from: dict[int, str] = {}  # parameters of statistics, by the array
+        for number, group in enumerate(groups):
+            for place, x in enumerate(group.routine.operands):
+                if x.purpose in ("leaf", "temporary"):
+                    self._leaf_arrays(number, group, x)
+                elif x.access == "in":
+                    self._read(number, group, x.name)
+                else:
+                    self._write(number, group, place)
 
-    def _leaf_arrays(self, x: Operand) -> None:
-        for i, task in enumerate(self.tasks):
-            name = f"{x.name}_{i}"
-            self.pointers[i][f"{x.name}_ptr"] = name
+    def _leaf_arrays(self, number: int, group: _Group, x: Operand) -> None:
+        for i, task in enumerate(group.tasks):
+            name = f"{x.name}_{number}_{i}"
+            self.pointers[number][i][f"{x.name}_ptr"] = name
             old = task.arrays.get(x.name)
             if x.access == "out":
                 shape = task.shape if x.axes == "*" else old.shape  # type: ignore[union-attr]
                 self.outputs[name] = jax.ShapeDtypeStruct(shape, jnp.dtype(x.dtype))
-                self._places.append((i, x.name, name))
+                self._places.append((task, x.name, name))
                 continue
+            assert old is not None
             self.inputs[name] = old
             if x.access == "in-out":
                 self.aliases[len(self.inputs) - 1] = len(self.outputs)
-                self.outputs[f"{name}_new"] = jax.ShapeDtypeStruct(
-                    task.arrays[x.name].shape, task.arrays[x.name].dtype
-                )
-                self._places.append((i, x.name, f"{name}_new"))
+                self.outputs[f"{name}_new"] = jax.ShapeDtypeStruct(old.shape, old.dtype)
+                self._places.append((task, x.name, f"{name}_new"))
 
-    def _read(self, name: str) -> None:
-        """What an earlier launch left of a statistic; mostly in one array."""
-        arrays: dict[int, str] = {}
-        for i, task in enumerate(self.tasks):
+    def _read(self, number: int, group: _Group, name: str) -> None:
+        """What earlier launches left of a statistic; mostly in one array."""
+        for i, task in enumerate(group.tasks):
             parts: Parts = task.arrays[name]
-            if id(parts.array) not in arrays:
-                arrays[id(parts.array)] = f"{name}_{len(arrays)}"
-                self.inputs[arrays[id(parts.array)]] = parts.array
-            self.pointers[i][f"{name}_ptr"] = arrays[id(parts.array)]
-            self.parts[i][name] = parts
+            key = id(parts.array)
+            if key not in self._read_from:
+                self._read_from[key] = f"read_{len(self._read_from)}"
+                self.inputs[self._read_from[key]] = parts.array
+            self.pointers[number][i][f"{name}_ptr"] = self._read_from[key]
+            self.parts[number][i][name] = parts
 
-    def _write(self, own: Sequence[Operand], leaves: Sequence[Geometry], tiles: int) -> None:
+    def _write(self, number: int, group: _Group, place: int) -> None:
         """One array for all leaves."""
-        offset, name = 0, own[0].name
-        for i, (x, leaf) in enumerate(zip(own, leaves, strict=True)):
-            count, elements = leaf.parts(x, tiles), leaf.elements(x.axes)
-            self.parts[i][name] = Parts(None, offset, count, elements)
-            self.pointers[i][f"{name}_ptr"] = name
+        offset, first = 0, group.routine.operands[place]
+        result = f"made_{number}_{first.name}"
+        for i, (task, leaf) in enumerate(zip(group.tasks, group.leaves, strict=True)):
+            x = task.routine.operands[place]
+            count, elements = leaf.parts(x, group.tiles), leaf.elements(x.axes)
+            parts = Parts(None, offset, count, elements)
+            self.parts[number][i][x.name] = parts
+            self.pointers[number][i][f"{x.name}_ptr"] = result
+            self._written.append((task, x.name, result, parts))
             offset += count * elements
-        self.outputs[name] = jax.ShapeDtypeStruct((offset,), jnp.dtype(own[0].dtype))
+        self.outputs[result] = jax.ShapeDtypeStruct((offset,), jnp.dtype(first.dtype))
 
     def keep(self, returned: Sequence[Any]) -> None:
         """Gives the leaves what the launch made."""
         results = dict(zip(self.outputs, returned, strict=True))
-        for i, name, result in self._places:
-            self.tasks[i].arrays[name] = results[result]
-        for i, found in enumerate(self.parts):
-            for name, parts in found.items():
-                if parts.array is None:
-                    whole = Parts(results[name], parts.offset, parts.parts, parts.elements)
-                    self.tasks[i].arrays[name] = whole
+        for task, name, result in self._places:
+            task.arrays[name] = results[result]
+        for task, name, result, parts in self._written:
+            task.arrays[name] = replace(parts, array=results[result])
 
 
-def _alike(tasks: Sequence[Task]) -> Iterator[Sequence[Task]]:
-    """Parts of a bucket that one kernel can take.
+def _that_fit(tasks: Sequence[Task]) -> Iterator[Sequence[Task]]:
+    """Parts of a bucket for which one kernel has parameters."""
+    part: list[Task] = []
+    pointers = 0
+    for task in tasks:
+        needed = 2 * len(task.routine.operands)
+        if part and pointers + needed > MOST_POINTERS:
+            yield part
+            part, pointers = [], 0
+        part.append(task)
+        pointers += needed
+    yield part
+
+
+def _alike(tasks: Sequence[Task]) -> list[list[Task]]:
+    """The leaves of each function.
 
     Matrices whose rows do not begin on 16 bytes are apart, since one of them would cost all others
-    their wide loads; and a kernel has so many parameters.
+    their wide loads.
     """
-    key = functools.partial(_aligned)
-    for _, group in itertools.groupby(sorted(tasks, key=key), key):
-        same = list(group)
-        most = max(1, MOST_POINTERS // (2 * len(same[0].routine.operands)))
-        for start in range(0, len(same), most):
-            yield same[start : start + most]
+    groups: dict[tuple[str, bool], list[Task]] = {}
+    for task in tasks:
+        groups.setdefault((task.routine.function, _aligned(task)), []).append(task)
+    return list(groups.values())
 
 
 def _aligned(task: Task) -> bool:

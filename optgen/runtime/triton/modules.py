@@ -50,23 +50,24 @@ def arguments_of(kernels: Kernels, function: str, interpreted: bool = False) -> 
 
 def launch_function(
     kernels: Kernels,
-    function: str,
     parameters: Sequence[str],
-    rows: Sequence[dispatch.Row],
+    sections: Sequence[dispatch.Section],
     interpreted: bool = False,
-) -> tuple[Any, tuple[str, ...]]:
-    """The kernel that runs an emitted function on leaves, and its compile-time arguments."""
-    arguments = arguments_of(kernels, function, interpreted)
-    constants = tuple(a for a in arguments if a in CONSTANTS)
-    name = f"optgen_{kernels.name}_{function}"
-    text = dispatch.source(name, function, arguments, parameters, constants, rows)
-    return _loaded(kernels, name, function, text, interpreted), constants
+) -> Any:
+    """The kernel that runs emitted functions on leaves."""
+    functions = tuple(dict.fromkeys(section.function for section in sections))
+    name = f"optgen_{kernels.name}_{functions[0]}"
+    text = dispatch.source(name, parameters, sections)
+    return _loaded(kernels, name, functions, text, interpreted)
 
 
 @functools.lru_cache(maxsize=256)
-def _loaded(kernels: Kernels, name: str, function: str, text: str, interpreted: bool) -> Any:
+def _loaded(
+    kernels: Kernels, name: str, functions: tuple[str, ...], text: str, interpreted: bool
+) -> Any:
     text = f"import triton\nimport triton.language as tl\n\n\n{text}"
     with interpreting(interpreted):
         module = load_module(name, text)
-    setattr(module, function, getattr(emitted(kernels, interpreted), function))
+    for function in functions:
+        setattr(module, function, getattr(emitted(kernels, interpreted), function))
     return getattr(module, name)
