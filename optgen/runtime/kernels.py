@@ -111,6 +111,10 @@ class Operand:
     combine: str | None = None
 
 
+Section = tuple[tuple[int, ...], tuple[str, ...]]
+"""Dimensions, and the names of reductions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Routine:
     """An emitted kernel: a function of the source, and what it is given.
@@ -123,7 +127,8 @@ class Routine:
       operands: the arrays of a leaf, in the order of the function's arguments.
       scalars: what it reads besides arrays, in the order of the array that holds them.
       sections: for a settling kernel whose programs share the elements of its arrays, the
-        dimensions of each kind of array; empty where one program does all.
+        dimensions of each kind of array, and the reductions over it; empty where one program
+        does all.
       apart: in that case, the dimensions whose indices have a program each.
     """
 
@@ -133,7 +138,7 @@ class Routine:
     view: Groups
     operands: tuple[Operand, ...]
     scalars: tuple[str, ...]
-    sections: tuple[tuple[int, ...], ...] = ()
+    sections: tuple[Section, ...] = ()
     apart: tuple[int, ...] = ()
 
 

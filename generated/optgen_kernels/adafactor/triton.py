@@ -75,7 +75,7 @@ KERNELS = Kernels(
                         Operand("sum_2", "float32", (), "partial", "statistic", "sum"),
                     ),
                     scalars=("decay", "one_minus_decay"),
-                    sections=((0,), (1,)),
+                    sections=(((0,), ("sum_2",)), ((1,), ())),
                 ),
                 Routine(
                     "factored_0_1_step_3",
@@ -140,7 +140,7 @@ KERNELS = Kernels(
                         Operand("sum_2", "float32", (), "partial", "statistic", "sum"),
                     ),
                     scalars=("decay", "one_minus_decay"),
-                    sections=((1,), (0,)),
+                    sections=(((1,), ("sum_2",)), ((0,), ())),
                 ),
                 Routine(
                     "factored_1_0_step_3",
@@ -501,7 +501,7 @@ KERNELS = Kernels(
                         Operand("sum_2", "float32", (), "partial", "statistic", "sum"),
                     ),
                     scalars=("decay", "one_minus_decay"),
-                    sections=((0,), (1,)),
+                    sections=(((0,), ("sum_2",)), ((1,), ())),
                 ),
                 Routine(
                     "factored_0_1_step_3",
@@ -566,7 +566,7 @@ KERNELS = Kernels(
                         Operand("sum_2", "float32", (), "partial", "statistic", "sum"),
                     ),
                     scalars=("decay", "one_minus_decay"),
-                    sections=((1,), (0,)),
+                    sections=(((1,), ("sum_2",)), ((0,), ())),
                 ),
                 Routine(
                     "factored_1_0_step_3",

@@ -9,6 +9,7 @@ from optgen.emit.triton.layout import laid_out, statement, sums
 from optgen.ir.evaluate import Dtypes
 from optgen.ir.node import Node
 from optgen.ir.types import LEAF, REAL, Axes
+from optgen.runtime.kernels import Section
 from optgen.runtime.triton.geometry import plural, words
 from optgen.schedule.kernel import Kernel, Operand
 
@@ -40,13 +41,14 @@ class TritonFunction:
     Attributes:
       text: the functions.
       operands: the arrays, with what it leaves in parts marked ``partial``.
-      sections: of a settling kernel, the dimensions of each array that programs share.
+      sections: of a settling kernel, the dimensions of each kind of array that programs share,
+        and the reductions over it.
       apart: of one that needs a program for a whole leaf, the dimensions that have each their own.
     """
 
     text: str
     operands: tuple[Operand, ...]
-    sections: tuple[tuple[int, ...], ...] = ()
+    sections: tuple[Section, ...] = ()
     apart: tuple[int, ...] = ()
 
 

@@ -14,6 +14,7 @@ from optgen.ir.build import effect
 from optgen.ir.node import Node, walk
 from optgen.ir.program import Program
 from optgen.ir.types import SCALAR, Axes
+from optgen.runtime.kernels import Section
 from optgen.schedule.graph import is_reduction
 from optgen.schedule.kernel import Operand, reductions_used
 
@@ -33,15 +34,15 @@ class Settle(KernelEmitter):
         self.names: dict[Node, str] = {}
         lines = [self.about()]
         partial: dict[str, str] = {}
-        sections: list[tuple[int, ...]] = []
+        sections: list[Section] = []
         if self.shared:
             by_axes: dict[Axes, list[Node]] = {}
             for output in body.outputs:
                 by_axes.setdefault(self._section(output), []).append(output)
-            sections = [self.along(axes) for axes in by_axes]
             for place, (axes, outputs) in enumerate(by_axes.items()):
                 inside, made = self._shared(axes, outputs)
                 partial |= made
+                sections.append((self.along(axes), tuple(made)))
                 lines += self._guarded(place, len(by_axes), axes, inside)
         else:
             lines += self._alone()

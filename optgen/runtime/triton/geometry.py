@@ -91,8 +91,7 @@ class Geometry:
         """How many programs a leaf has, each with so many tiles."""
         kind, extents = self.routine.kind, self.extents
         if kind == "settle" and self.routine.sections:
-            sections = self.routine.sections
-            return sum(math.ceil(self.elements(s) / self.options.settled) for s in sections)
+            return sum(self._blocks(along) for along, _ in self.routine.sections)
         if kind == "settle":
             return math.prod(extents[d] for d in self.routine.apart)
         if len(extents) == 1:
@@ -100,12 +99,17 @@ class Geometry:
         *_, rows, columns = extents
         return self.batches * self.across(columns) * math.ceil(rows / (self.options.rows * tiles))
 
+    def _blocks(self, along: tuple[int, ...]) -> int:
+        """How many blocks the elements along some dimensions of a settling kernel are."""
+        return math.ceil(self.elements(along) / self.options.settled)
+
     def parts(self, x: Operand, tiles: int) -> int:
         """How many parts of a reduction the programs leave."""
         if x.access != "partial":
             return 1
         if self.routine.kind == "settle":
-            return self.programs(tiles)
+            sections = self.routine.sections
+            return sum(self._blocks(along) for along, reduced in sections if x.name in reduced)
         if len(self.extents) == 1:
             return self.programs(tiles)
         *_, rows, columns = self.extents
