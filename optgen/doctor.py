@@ -7,6 +7,7 @@ import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from optgen import chips
 from optgen.config import SETTINGS
 from optgen.dsl.rule import TARGETS
 from optgen.errors import TargetError
@@ -24,8 +25,12 @@ OPTIONAL = {
     "jax-triton": "the triton target",
     "triton": "the triton target",
     "jax-cuda13-plugin": "the triton target",
+    "libtpu": "the tpu target",
+    "flashoptim-jax": "bench --against flashoptim",
 }
 """What only some commands need."""
+
+COMPILED_FOR = "compiled for without the chip (explain --against-xla)"
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Diagnosis:
       targets: those of this version and those to come.
       kernels: what compiles C++ kernels, and where they are kept.
       devices: what JAX runs on, each by its platform and its kind.
+      chips: for each chip that XLA can compile for without it, why it cannot here, or "".
       versions: of Python and of the packages; "" for one that is not installed.
       settings: the environment variables.
     """
@@ -67,6 +73,7 @@ class Diagnosis:
     targets: tuple[TargetReport, ...]
     kernels: dict[str, str]
     devices: tuple[tuple[str, str], ...]
+    chips: dict[str, str]
     versions: dict[str, str]
     settings: tuple[SettingReport, ...]
 
@@ -83,6 +90,7 @@ class Diagnosis:
         )
         yield "C++ kernels", list(self.kernels.items())
         yield "devices", list(self.devices)
+        yield "chips", [(name, why or COMPILED_FOR) for name, why in self.chips.items()]
         yield "versions", [(name, _version(name, v)) for name, v in self.versions.items()]
         yield "environment", [(s.name, f"{s.value} ({s.about})") for s in self.settings]
 
@@ -108,6 +116,7 @@ def diagnose() -> Diagnosis:
         targets=tuple(_try(name) for name in TARGETS if name != "auto"),
         kernels=cpu.describe(),
         devices=tuple((device.platform, device.device_kind) for device in jax.devices()),
+        chips={name: _first_sentence(chips.unavailable(name)) for name in chips.CHIPS},
         versions={"python": platform.python_version()}
         | {name: _installed(name) for name in (*PACKAGES, *OPTIONAL)},
         settings=tuple(SettingReport(s.name, _value(s.get()), s.about) for s in SETTINGS),
@@ -144,6 +153,10 @@ def _installed(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return ""
+
+
+def _first_sentence(text: str | None) -> str:
+    return (text or "").partition(". ")[0]
 
 
 def _version(name: str, version: str) -> str:

@@ -6,15 +6,52 @@ import functools
 import importlib.metadata
 import importlib.util
 import sys
+from dataclasses import dataclass
 
 from optgen import config
 
+Version = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What a line of releases of jax-triton works with.
+
+    Attributes:
+      release: the newest of the line that was tried.
+      python: the first Python.
+      jax: the first JAX.
+      jax_end: the first JAX that it does not work with; None where none is known.
+      triton: the first Triton.
+    """
+
+    release: str
+    python: Version
+    jax: Version
+    jax_end: Version | None
+    triton: Version
+
+    def serves(self, jax: Version, triton: Version) -> bool:
+        """Whether it works with these versions."""
+        return self.serves_jax(jax) and triton >= self.triton
+
+    def serves_jax(self, jax: Version) -> bool:
+        """Whether it works with this JAX."""
+        return jax >= self.jax and (self.jax_end is None or jax < self.jax_end)
+
+    def __str__(self) -> str:
+        end = "" if self.jax_end is None else f" < {_text(self.jax_end)}"
+        jax = f"{_text(self.jax)} <= jax{end}" if end else f"jax >= {_text(self.jax)}"
+        return f"jax-triton=={self.release} with {jax} and triton >= {_text(self.triton)}"
+
+
 FITS = (
-    # jax-triton, Python, JAX: the first version that fits, and the first that does not
-    ("0.3.1", (3, 11), (0, 8, 2), (0, 12)),
-    ("0.4.1", (3, 12), (0, 11), (0, 12)),
+    Fit("0.3.1", python=(3, 11), jax=(0, 8, 2), jax_end=None, triton=(3, 6)),
+    # Its rule of dead-code elimination takes two arguments, and JAX 0.12 passes three. On Triton
+    # 3.6 it makes an object that takes no arguments with some.
+    Fit("0.4.1", python=(3, 12), jax=(0, 11), jax_end=(0, 12), triton=(3, 7)),
 )
-"""Which release of jax-triton works with which JAX."""
+"""Lowered for CUDA with JAX 0.10.2, 0.11.2 and 0.12.0.1, and Triton 3.6, 3.7 and 3.9."""
 
 
 def version_of(package: str) -> str | None:
@@ -25,8 +62,12 @@ def version_of(package: str) -> str | None:
         return None
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def _numbers(version: str) -> Version:
     return tuple(int("".join(c for c in x if c.isdigit()) or 0) for x in version.split(".")[:3])
+
+
+def _text(version: Version) -> str:
+    return ".".join(map(str, version))
 
 
 @functools.cache
@@ -35,39 +76,51 @@ def unavailable() -> str | None:
 
     Nothing is imported to find out.
     """
-    if config.INTERPRET.get():
-        missing = [name for name in ("triton",) if importlib.util.find_spec(name) is None]
-    else:
-        missing = [n for n in ("triton", "jax_triton") if importlib.util.find_spec(n) is None]
+    needed = ("triton",) if config.INTERPRET.get() else ("triton", "jax_triton")
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         names = " and ".join(name.replace("_", "-") for name in missing)
         return f"{names} cannot be found: install {advice()}"
     if config.INTERPRET.get():
         return None
-    if importlib.util.find_spec("jax_cuda13_plugin") or importlib.util.find_spec(
-        "jax_cuda12_plugin"
-    ):
-        return _misfit()
-    return "JAX's CUDA plugin cannot be found: install jax[cuda13]"
+    plugins = ("jax_cuda13_plugin", "jax_cuda12_plugin")
+    if not any(importlib.util.find_spec(plugin) for plugin in plugins):
+        return "JAX's CUDA plugin cannot be found: install jax[cuda13]"
+    return misfit(*map(version_of, ("jax-triton", "jax", "triton")))
 
 
-def _misfit() -> str | None:
-    bridge, jax = version_of("jax-triton"), version_of("jax")
-    if bridge is None or jax is None:
-        return None  # built from source: nothing is known against it
-    for release, _, first, end in FITS:
-        if _numbers(bridge)[:2] == _numbers(release)[:2]:
-            if first <= _numbers(jax) < end:
-                return None
-            return f"jax-triton {bridge} does not work with JAX {jax}: install {advice()}"
-    return None
+def misfit(bridge: str | None, jax: str | None, triton: str | None) -> str | None:
+    """Why these versions do not work together, and which do; None where nothing is known.
+
+    Args:
+      bridge: of jax-triton; None where it was built from source, as the others.
+      jax: of JAX.
+      triton: of Triton.
+    """
+    if bridge is None or jax is None or triton is None:
+        return None
+    numbers = _numbers(bridge)
+    fit = next((f for f in FITS if numbers[:2] == _numbers(f.release)[:2]), None)
+    if fit is None and numbers > _numbers(FITS[0].release):
+        return None  # newer than this table
+    if fit is not None and fit.serves(_numbers(jax), _numbers(triton)):
+        return None
+    return (
+        f"jax-triton {bridge} does not work with JAX {jax} and Triton {triton}: "
+        f"install {advice(jax, triton)}"
+    )
 
 
-def advice() -> str:
-    """The releases that fit this Python."""
-    fitting = [
-        f"jax-triton=={release} with {'.'.join(map(str, first))} <= jax < {'.'.join(map(str, end))}"
-        for release, python, first, end in FITS
-        if sys.version_info >= python
-    ]
-    return " or ".join(fitting)
+def advice(jax: str | None = None, triton: str | None = None) -> str:
+    """The releases that fit this Python; of those, where there are any, the ones that fit these.
+
+    Args:
+      jax: the version of JAX that is installed.
+      triton: the version of Triton that is installed.
+    """
+    fitting = [fit for fit in FITS if sys.version_info >= fit.python]
+    if jax is not None and triton is not None:
+        here = [fit for fit in fitting if fit.serves(_numbers(jax), _numbers(triton))]
+        if here:
+            return f"jax-triton=={here[-1].release} (with --no-deps, so that JAX and Triton stay)"
+    return " or ".join(map(str, fitting))
