@@ -19,16 +19,11 @@ from optgen.errors import TargetError
 from optgen.runtime import cpu, targets
 from optgen.verify import verify
 from optgen.zoo import STOCK
+from tests.targets import CHAIN, close, make, maxima, options, random_tree, statistics, tangled
 
 pytestmark = pytest.mark.skipif(
     cpu.unavailable() is not None, reason=f"no CPU kernels here: {cpu.unavailable()}"
 )
-
-DECAYING = ("adamw", "nadamw", "lion", "lamb", "lars")
-
-
-def options(name):
-    return {"weight_decay": 0.1} if name in DECAYING else {}
 
 
 @pytest.mark.parametrize("name", sorted(STOCK))
@@ -42,37 +37,21 @@ def test_kernels_are_as_near_the_oracle_as_optax(name):
     assert report.ok, [row for row in report.rows if not row.ok]
 
 
+SHAPES = {
+    "scalar": (),
+    "empty": (0, 3),
+    "odd": (17,),
+    "block": (4096,),
+    "past_a_block": (4097,),
+    "wide": (130, 140),
+    "tall": (140, 130),
+    "conv": (3, 2, 129, 131),
+    "cube": (128, 3, 129),
+}
+
+
 def tree(seed=0, dtype=jnp.float32):
-    rng = np.random.default_rng(seed)
-    shapes = {
-        "scalar": (),
-        "empty": (0, 3),
-        "odd": (17,),
-        "block": (4096,),
-        "past_a_block": (4097,),
-        "wide": (130, 140),
-        "tall": (140, 130),
-        "conv": (3, 2, 129, 131),
-        "cube": (128, 3, 129),
-    }
-    return {name: jnp.asarray(rng.normal(size=shape), dtype) for name, shape in shapes.items()}
-
-
-def close(got, wanted, tolerance):
-    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True):
-        a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-        scale = np.max(np.abs(b), initial=1e-30)
-        np.testing.assert_allclose(a / scale, b / scale, atol=tolerance)
-
-
-CHAIN = "clip by global norm, then adamw"
-
-
-def make(name, target):
-    if name == CHAIN:
-        parts = optgen.clip_by_global_norm(1.0), optgen.adamw(1e-2, weight_decay=0.1)
-        return optgen.chain(*parts, target=target)
-    return getattr(optgen, name)(1e-2, target=target, **options(name))
+    return random_tree(SHAPES, seed, dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
@@ -112,12 +91,6 @@ def test_sizes_around_every_boundary_of_the_launch_code():
     rng = np.random.default_rng(0)
     params = {name: jnp.asarray(rng.normal(size=s), jnp.float32) for name, s in EDGES.items()}
     grads = jax.tree.map(lambda p: jnp.roll(p, 3) + 0.5, params)
-
-    @dsl.rule
-    def statistics(g, p, *, rate):
-        if p.ndim == 2:
-            g = g - dsl.mean(g, axis=0) + dsl.max(g, axis=1) * dsl.min(p, axis=0)
-        return -rate * g / (dsl.rms(g) + dsl.max(dsl.abs(p)) + dsl.tree_sum(p) ** 2)
 
     native, portable = (statistics(0.1, target=target) for target in ("cpu", "xla"))
     got = native.update(grads, native.init(params), params)[0]
@@ -269,19 +242,6 @@ def test_names_that_mean_something_in_cpp_are_only_names(word):
 
 
 def test_small_slots_may_be_made_of_each_other_and_called_anything():
-    @dsl.rule
-    def tangled(g, p, *, rate):
-        per_row = dsl.mean(g, axis=1)
-        total, sum_1, reduced_1, d0 = (
-            dsl.state(name, like=per_row, init=start)
-            for start, name in enumerate(("total", "sum_1", "reduced_1", "d0"))
-        )
-        total.next = sum_1 + per_row - dsl.mean(per_row)
-        sum_1.next = total - 0.5 * dsl.max(sum_1) + dsl.sum(per_row)
-        reduced_1.next = d0 + per_row / (1.0 + dsl.sum(reduced_1))
-        d0.next = reduced_1 - dsl.mean(d0)
-        return -rate * g * (total.next + sum_1.next + reduced_1.next + d0.next)
-
     params = {"w": tree()["wide"], "c": tree()["tall"]}
     native, portable = tangled(0.1, target="cpu"), tangled(0.1, target="xla")
     state, expected = native.init(params), portable.init(params)
@@ -292,17 +252,6 @@ def test_small_slots_may_be_made_of_each_other_and_called_anything():
 
 
 def test_what_no_view_covers_is_left_to_jnp_beside_the_kernels():
-    @dsl.rule
-    def maxima(g, p, *, rate):
-        """SM3 (Anil et al., 2019, arXiv:1901.11150), with a maximum along each axis."""
-        if p.ndim < 2:
-            return -rate * g
-        scale = 0.0
-        for axis in range(p.ndim):
-            others = tuple(a for a in range(p.ndim) if a != axis)
-            scale = scale + dsl.max(dsl.abs(g), axis=others)
-        return -rate * g / (1.0 + scale)
-
     params = {"four": jnp.ones((2, 3, 4, 5)), "one": jnp.ones(6)}
     grads = jax.tree.map(lambda p: p * 2, params)
     native, portable = maxima(0.1, target="cpu"), maxima(0.1, target="xla")
