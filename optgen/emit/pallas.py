@@ -1,4 +1,4 @@
-"""The ``tpu`` target: a function of ``jnp`` for each kernel of the plan, for Pallas to run on tiles."""
+"""The ``tpu`` target: a function of ``jnp`` for each kernel of the plan, run on tiles by Pallas."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ def lowered(
     vmem: int,
     grid: tuple[int, ...] = (),
     parallel: tuple[bool, ...] = (),
+    lasting: Sequence[bool],
     **options: Any,
 ) -> Sequence[Any]:
     """Calls a kernel.
@@ -36,6 +37,8 @@ def lowered(
       vmem: the vector memory that it takes, in bytes.
       grid: how often it runs, along several dimensions.
       parallel: along which of them its steps may run in any order, on several cores.
+      lasting: which of the arrays the kernel itself brings from memory: XLA, which else copies
+        some to VMEM while other kernels run, leaves them there.
       **options: what ``pallas_call`` takes besides.
     """
     from jax.experimental import pallas as pl
@@ -46,7 +49,16 @@ def lowered(
         vmem_limit_bytes=min(chip.vmem(), max(_LEAST, vmem + _SLACK)),
     )
     launch = pl.pallas_call(kernel, name=name, grid=grid, compiler_params=parameters, **options)
-    return chip.aimed(launch, *arrays)
+
+    def call(*arrays: Any) -> Sequence[Any]:
+        placed = [
+            pltpu.with_memory_space_constraint(x, pltpu.HBM) if stays else x
+            for x, stays in zip(arrays, lasting, strict=True)
+        ]
+        made: Sequence[Any] = launch(*placed)
+        return made
+
+    return chip.aimed(call, *arrays)
 
 
 def interpreted(
@@ -57,6 +69,7 @@ def interpreted(
     vmem: int,
     grid: tuple[int, ...] = (),
     parallel: tuple[bool, ...] = (),
+    lasting: Sequence[bool],
     out_shape: Sequence[jax.ShapeDtypeStruct],
     in_specs: Sequence[Any],
     out_specs: Sequence[Any],

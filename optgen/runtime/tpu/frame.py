@@ -47,11 +47,13 @@ def order_of(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     # than eight where the array does.
     pairs = [(rank - 2, rank - 1)]
     pairs += [(row, column) for column, row in itertools.permutations(reversed(range(rank)), 2)]
-    row, column = min(pairs, key=lambda pair: _stored(shape, *pair, 4 // itemsize))
+    row, column = min(pairs, key=lambda pair: _stored(shape, pair, 4 // itemsize))
     return (*(axis for axis in range(rank) if axis not in (row, column)), row, column)
 
 
-def _stored(shape: tuple[int, ...], row: int, column: int, packed: int) -> int:
+def _stored(shape: tuple[int, ...], last: tuple[int, int], packed: int) -> int:
+    """The elements that an array takes in memory, if these are its last two axes."""
+    row, column = last
     sublanes = packed
     while sublanes < min(shape[row], SUBLANES):
         sublanes *= 2

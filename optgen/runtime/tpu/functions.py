@@ -33,7 +33,7 @@ def expm1(x: jax.Array) -> jax.Array:
 
 
 def round_to(x: jax.Array, dtype: Any) -> jax.Array:
-    """A float32 rounded to what ``dtype`` holds, half to even: a cast there and back may be dropped.
+    """A float32 rounded, half to even, to what ``dtype`` holds: a cast there and back may be lost.
 
     Args:
       x: float32.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -36,18 +37,24 @@ def packable(work: Work) -> bool:
 
 
 def packs(tasks: Sequence[tuple[Task, Work]], vmem: int) -> Iterator[list[tuple[Task, Work]]]:
-    """Cuts small leaves into launches."""
-    pack: list[tuple[Task, Work]] = []
-    elements = held = 0
-    for task, work in tasks:
-        size, bytes_ = padded(work.frame.dims, 4), held_bytes(work)
-        if pack and (elements + size > MOST or held + bytes_ > vmem // 2):
-            yield pack
-            pack, elements, held = [], 0, 0
-        pack.append((task, work))
-        elements, held = elements + size, held + bytes_
-    if pack:
+    """Cuts small leaves into launches: those that contribute alike, as many as one can take."""
+    ordered = sorted(tasks, key=lambda item: contributions(item[1]))
+    for _, alike in itertools.groupby(ordered, key=lambda item: contributions(item[1])):
+        pack: list[tuple[Task, Work]] = []
+        elements = held = 0
+        for task, work in alike:
+            size, bytes_ = padded(work.frame.dims, 4), held_bytes(work)
+            if pack and (elements + size > MOST or held + bytes_ > vmem // 2):
+                yield pack
+                pack, elements, held = [], 0, 0
+            pack.append((task, work))
+            elements, held = elements + size, held + bytes_
         yield pack
+
+
+def contributions(work: Work) -> tuple[str, ...]:
+    """What a leaf contributes to reductions over the tree."""
+    return tuple(x.name for x in work.arrays.values() if x.purpose == "contribution")
 
 
 def held_bytes(work: Work) -> int:
@@ -73,7 +80,7 @@ def launch_packed(
     Args:
       name: what the kernel is called.
       functions: the emitted functions.
-      pack: the leaves, of the same functions.
+      pack: the leaves, which contribute alike.
       scalars: what is the same for all of them.
       pallas: calls Pallas.
     """
@@ -83,7 +90,7 @@ def launch_packed(
     names = tuple(dict.fromkeys(s for _, work in pack for s in work.scalars))
     places = [(i, x) for i, (_, work) in enumerate(pack) for x in _moved(work)]
     places = [(i, x) for i, x in places if x.purpose != "contribution"]
-    together = [x.name for x in pack[0][1].arrays.values() if x.purpose == "contribution"]
+    together = contributions(pack[0][1])
     reads = [(i, x) for i, x in places if x.read]
     writes = [(i, x) for i, x in places if x.written]
 
@@ -136,16 +143,17 @@ def launch_packed(
     shapes = [array(i, x) for i, x in writes]
     shapes += [jax.ShapeDtypeStruct((len(pack), 1), jnp.float32) for _ in together]
     number = {(i, x.name): place for place, (i, x) in enumerate(writes)}
-    anywhere = pl.BlockSpec(memory_space=pl.ANY)
+    memory = pl.BlockSpec(memory_space=pltpu.HBM)
     outputs = pallas(
         kernel,
         [stacked(names, scalars)]
         + [given(x, pack[i][1].frame, pack[i][0].arrays[x.name]) for i, x in reads],
         name=name,
         vmem=sum(held_bytes(work) for _, work in pack),
+        lasting=[False, *(True for _ in reads)],
         out_shape=shapes,
-        in_specs=[pl.BlockSpec(memory_space=pltpu.SMEM), *(anywhere for _ in reads)],
-        out_specs=[anywhere for _ in shapes],
+        in_specs=[pl.BlockSpec(memory_space=pltpu.SMEM), *(memory for _ in reads)],
+        out_specs=[memory for _ in shapes],
         scratch_shapes=[
             *(pltpu.VMEM(array(i, x).shape, array(i, x).dtype) for i, x in places),
             *(pltpu.VMEM((len(pack), 1), jnp.float32) for _ in together),
@@ -166,11 +174,11 @@ def launch_packed(
 
 
 def _whole(x: Array, stored: Any) -> Any:
-    return stored if x.small is None else x.small.whole(stored)
+    return stored if x.small is None else x.small.raise_(stored)
 
 
 def _unwhole(x: Array, value: Any) -> Any:
-    return value if x.small is None else x.small.unwhole(value)
+    return value if x.small is None else x.small.lay(value)
 
 
 def run_whole(
@@ -187,5 +195,5 @@ def run_whole(
         for x in part.operands:
             if x.access != "in":
                 small = work.small(part, x)
-                shape = work.frame.dims if small is None else small.whole_shape
+                shape = work.frame.dims if small is None else small.shape
                 values[x.name] = rounded(jnp.broadcast_to(found[x.name], shape), x.dtype)

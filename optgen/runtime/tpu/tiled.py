@@ -28,7 +28,6 @@ from optgen.runtime.tpu.work import (
     call,
     given,
     keep,
-    rounded,
     stacked,
     stored_shape,
 )
@@ -104,7 +103,7 @@ def held_bytes(work: Work) -> int:
     tile = {n: padded(frame.tile, _size(x)) * _size(x) for n, x in work.arrays.items()}
     moving = sum(2 * tile[n] for n in (*course.arrives, *course.leaves))
     staying = sum(frame.tiles * tile[n] for n in course.held)
-    small = sum(x.small.scratch_bytes for x in work.arrays.values() if x.small)
+    small = sum(x.small.bytes for x in work.arrays.values() if x.small)
     return moving + staying + small + _UNROLLED * 4 * padded(frame.tile, 4)
 
 
@@ -136,10 +135,12 @@ def launch_tiled(
     frame, course = work.frame, course_of(work)
     sweeps, after = sweeps_of(work)
     arrays = work.arrays
-    small = {n: x for n, x in arrays.items() if x.small}
+    # Tiles are told apart by a dimension before the two that lie in registers.
+    held_shape = frame.tile if len(frame.tile) > 1 else (1, *frame.tile)
+    small = {n: x.small for n, x in arrays.items() if x.small}
     large_in, large_out = list(course.arrives), list(course.leaves)
-    small_in = [n for n, x in small.items() if x.read]
-    small_out = [n for n, x in small.items() if x.written]
+    small_in = [n for n in small if arrays[n].read]
+    small_out = [n for n in small if arrays[n].written]
 
     def kernel(*refs: Any) -> None:
         take = iter(refs)
@@ -165,31 +166,28 @@ def launch_tiled(
         def settle(routines: Sequence[Routine]) -> None:
             for part in routines:
                 values = {
-                    x.name: _small(x.name).gather(scratch[x.name])
+                    x.name: small[x.name].gather(scratch[x.name])
                     for x in part.operands
                     if x.access in ("in", "in-out")
                 }
                 run_whole(work, [part], functions, values, numbers)
                 for x in part.operands:
                     if x.access != "in":
-                        _small(x.name).scatter(scratch[x.name], values[x.name])
-
-        def _small(n: str) -> Any:
-            return small[n].small
+                        small[x.name].scatter(scratch[x.name], values[x.name])
 
         def read(n: str, k: int) -> Any:
             if n in small:
-                return _small(n).read(scratch[n], ids)
+                return small[n].read(scratch[n], ids)
             if course.arrives.get(n) == k:
                 return sources[n][...].astype(jnp.float32)
-            return kept[n][tile].astype(jnp.float32)
+            return kept[n][tile].astype(jnp.float32).reshape(frame.tile)
 
         def write(n: str, k: int, value: Any) -> None:
             value = jnp.broadcast_to(value, frame.tile).astype(arrays[n].dtype)
             if course.leaves.get(n) == k:
                 targets[n][...] = value
             if n in course.held:
-                kept[n][tile] = value
+                kept[n][tile] = value.reshape(held_shape)
 
         def sweep(k: int) -> None:
             part = sweeps[k].routine
@@ -206,21 +204,21 @@ def launch_tiled(
             values = {x.name: read(x.name, k) for x in part.operands if x.access[:2] == "in"}
             for x in part.operands:  # what arrives, and is not replaced at once, is kept
                 if x.name in course.held and course.arrives.get(x.name) == k and x.access == "in":
-                    kept[x.name][tile] = sources[x.name][...]
+                    kept[x.name][tile] = sources[x.name][...].reshape(held_shape)
             block = work.block(part, whole=False, inside=inside)
             found = call(functions[part.function], block, part, values, numbers)
             for x in part.operands:
                 if x.access == "partial":
-                    before = _small(x.name).read(scratch[x.name], ids)
+                    before = small[x.name].read(scratch[x.name], ids)
                     total = COMBINE[str(x.combine)](before, found[x.name])
-                    _small(x.name).write(scratch[x.name], ids, total)
+                    small[x.name].write(scratch[x.name], ids, total)
                 elif x.access != "in":
-                    write(x.name, k, rounded(found[x.name], "float32"))
+                    write(x.name, k, found[x.name])
 
         @pl.when(begins & (pl.program_id(0) == 0))
         def _() -> None:
             for n in small_in:
-                _small(n).load(stored[n], scratch[n])
+                small[n].load(stored[n], scratch[n])
 
         for k in range(len(sweeps)):
             if len(sweeps) == 1:
@@ -232,7 +230,7 @@ def launch_tiled(
         def _() -> None:
             settle(after)
             for n in small_out:
-                _small(n).store(scratch[n], made[n])
+                small[n].store(scratch[n], made[n])
 
     def tiles(k: int) -> pl.BlockSpec:
         """Tile by tile in one sweep; before it the first tile waits, after it the last."""
@@ -252,12 +250,10 @@ def launch_tiled(
         return pl.BlockSpec(shape, lambda *_: (0,) * len(shape))
 
     reads, writes = [*large_in, *small_in], [*large_out, *small_out]
-    independent = len(sweeps) == 1 and not small_out and not any(x.access == "partial" for x in sweeps[0].routine.operands)
-    independent = independent and not small_in
+    independent = len(sweeps) == 1 and not small  # and so may be shared by two cores
     outputs = pallas(
         kernel,
-        [stacked(work.scalars, scalars)]
-        + [given(arrays[n], frame, task.arrays[n]) for n in reads],
+        [stacked(work.scalars, scalars)] + [given(arrays[n], frame, task.arrays[n]) for n in reads],
         name=name,
         vmem=held_bytes(work),
         grid=(len(sweeps), *frame.counts),
@@ -277,11 +273,12 @@ def launch_tiled(
         ],
         scratch_shapes=[
             *(
-                pltpu.VMEM((frame.tiles, *frame.tile), jnp.dtype(arrays[n].dtype))
+                pltpu.VMEM((frame.tiles, *held_shape), jnp.dtype(arrays[n].dtype))
                 for n in sorted(course.held)
             ),
-            *(pltpu.VMEM(x.small.scratch_shape, jnp.float32) for x in small.values() if x.small),
+            *(pltpu.VMEM(x.scratch_shape, jnp.float32) for x in small.values()),
         ],
+        lasting=[False, *(arrays[n].purpose in ("leaf", "temporary") for n in reads)],
         input_output_aliases={1 + i: writes.index(n) for i, n in enumerate(reads) if n in writes},
     )
     for n, x in zip(writes, outputs, strict=True):

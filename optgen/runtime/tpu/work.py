@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -155,8 +154,3 @@ def call(
     read = [values[x.name] for x in part.operands if x.access in ("in", "in-out")]
     found: Mapping[str, Any] = function(block, *read, *(scalars[name] for name in part.scalars))
     return found
-
-
-def size_of(shape: tuple[int, ...]) -> int:
-    """The number of elements."""
-    return math.prod(shape)
