@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from optgen import config
 from optgen.dsl.rule import Composition
 from optgen.dsl.tracing import Traced, check_slot_names, check_tree_slots, slot_names, trace
-from optgen.emit import native, triton, xla
+from optgen.emit import native, pallas, triton, xla
 from optgen.emit.lowered import Lowered, LoweredVariant
 from optgen.emit.naming import variant_names
 from optgen.ir.evaluate import Dtypes
@@ -35,7 +35,7 @@ from optgen.runtime.unit import Guard, Slot, Unit
 from optgen.schedule import Leaf, LeafProgram, Machine, Mode, Plan, plan
 
 _lock = threading.RLock()
-_EMITTERS = {"cpu": native.emit, "triton": triton.emit}
+_EMITTERS = {"cpu": native.emit, "triton": triton.emit, "tpu": pallas.emit}
 
 
 @dataclass(frozen=True)

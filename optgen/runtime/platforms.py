@@ -98,6 +98,11 @@ def _launcher(target: str, kernels: Any, interpreted: bool) -> Launcher:
         else:
             from optgen.runtime.triton.bridge import call
         return TritonLauncher(kernels, call)
+    if target == "tpu":
+        from optgen.runtime.tpu import calls
+        from optgen.runtime.tpu.launcher import TpuLauncher
+
+        return TpuLauncher(kernels, calls.interpreted if interpreted else calls.lowered)
     raise AssertionError(f"{target} launches nothing")
 
 

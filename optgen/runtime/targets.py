@@ -11,14 +11,14 @@ import jax
 
 from optgen import config
 from optgen.errors import CacheError, CompilerError, TargetError
-from optgen.runtime import cpu, triton
+from optgen.runtime import cpu, tpu, triton
 from optgen.runtime.kernels import Kernels, Native
 from optgen.runtime.unit import Unit
 
-TARGETS = ("xla", "cpu", "triton")
+TARGETS = ("xla", "cpu", "triton", "tpu")
 """The targets of this version."""
 
-_RUNTIMES = {"cpu": cpu, "triton": triton}
+_RUNTIMES = {"cpu": cpu, "triton": triton, "tpu": tpu}
 _BACKENDS = {"cpu": "cpu", "triton": "gpu", "tpu": "tpu"}
 """What JAX calls the backends that kernel targets serve."""
 
