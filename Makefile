@@ -7,10 +7,10 @@ RULES ?= sgd adam adamw nadam nadamw amsgrad lion rmsprop adagrad adafactor lamb
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench generate lint clean
+.PHONY: help demo test bench bench-gpu test-gpu generate lint clean
 
 help:  ## list these targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
 
 demo: .venv/.stamp  ## define a rule, verify it, and train on real images with it
 	$(BIN)/optgen demo
@@ -21,6 +21,12 @@ test: lint .venv/.chips  ## lint, then run every test that needs no accelerator
 bench: .venv/.stamp  ## time RULES against jitted optax; and building, lowering and importing
 	$(BIN)/optgen bench $(RULES) --against optax --tree matrix --tree gpt2-small
 	$(BIN)/python -m optgen_bench.costs
+
+test-gpu: .venv/.gpu  ## run the tests that need an NVIDIA GPU
+	$(BIN)/pytest -q -m gpu
+
+bench-gpu: .venv/.gpu  ## time the triton target against optax, torch and flashoptim-jax on a GPU
+	$(BIN)/python -m optgen_bench.gpu
 
 generate: .venv/.stamp  ## emit every stock optimizer again into generated/
 	$(BIN)/optgen generate --all -o generated/optgen_kernels
@@ -42,6 +48,11 @@ clean:  ## remove the environment, and whatever tools left behind
 	  exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -e '.[dev]'
+	@touch $@
+
+# What runs on an NVIDIA GPU, and the peers.
+.venv/.gpu: .venv/.stamp
+	$(BIN)/pip install -q -e '.[dev,cuda,bench]' flashoptim-jax
 	@touch $@
 
 # The compilers of chips that are not here, of JAX's version and without NVIDIA's libraries. They

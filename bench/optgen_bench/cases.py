@@ -12,7 +12,7 @@ import optgen
 from optgen import rules
 from optgen.errors import UsageError
 from optgen.zoo import ATOMS
-from optgen_bench import torch_rules
+from optgen_bench import flash_peer, torch_rules
 
 MakeOptgen = Callable[[str], optax.GradientTransformationExtraArgs]
 MakeOptax = Callable[[], optax.GradientTransformation]
@@ -52,6 +52,7 @@ class Case:
       make_optax: returns optax's, with the same hyperparameters; None where there is none.
       make_torch: takes the parameters and "fused" or "foreach"; None where there is none.
       torch_kinds: which of the two torch has for this optimizer.
+      make_flash: takes "full" or "compressed"; None where flashoptim-jax has none.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Case:
     make_optax: MakeOptax | None = None
     make_torch: torch_rules.MakeTorch | None = None
     torch_kinds: tuple[str, ...] = ()
+    make_flash: flash_peer.MakeFlash | None = None
 
 
 def case(rule: str | Case | rules.Choice) -> Case:
@@ -110,6 +112,7 @@ def _stock(name: str) -> Case:
         lambda: getattr(optax, name)(**values),
         make_torch,
         kinds,
+        flash_peer.stock(name, values),
     )
 
 

@@ -83,6 +83,11 @@ class Contestant(abc.ABC):
     def step(self) -> None:
         """Takes one step, or puts it in the device's queue."""
 
+    def take(self, count: int) -> None:
+        """Takes so many steps, or puts them in the device's queue."""
+        for _ in range(count):
+            self.step()
+
     @abc.abstractmethod
     def wait(self) -> None:
         """Returns when every step that was taken is done."""

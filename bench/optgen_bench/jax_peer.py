@@ -1,4 +1,4 @@
-"""optgen and optax as contestants: a jitted step with donation."""
+"""Optimizers of JAX as contestants: a jitted step with donation."""
 
 from __future__ import annotations
 
@@ -27,17 +27,23 @@ class JaxStep(Contestant):
       make: builds the optimizer; timed as `Costs.build`.
       protocol: "step" or "update".
       ours: whether `make` returns an optgen optimizer.
+      fused: whether it has a `step` of its own; by default, whether it is ours.
+      on_device: whether a sample's steps are repeated on the device; see `repeated`.
     """
 
     def __init__(
         self,
         name: str,
-        make: Callable[[], optax.GradientTransformation],
+        make: Callable[[], Any],
         protocol: str = "step",
         ours: bool = False,
+        *,
+        fused: bool | None = None,
+        on_device: bool = False,
     ) -> None:
         self.name, self.protocol, self.ours = name, protocol, ours
-        self._make = make
+        self._make, self._on_device = make, on_device
+        self._fused = ours if fused is None else fused
         self._explanation: Any = None
         self._launches: int | None = None
         self._optimizer: Any = None
@@ -52,7 +58,9 @@ class JaxStep(Contestant):
         begin = time.perf_counter()
         self._optimizer = self._make()
         build = time.perf_counter() - begin
-        self._function = jit_step(self._optimizer, self.protocol, self.ours)
+        self._function = jit_step(self._optimizer, self.protocol, self._fused)
+        loop = functools.partial(repeated, self._function, self.protocol)
+        self._repeated: Any = functools.cache(loop)
         costs, self._launches = compile_costs(self._function, self._optimizer, work.tree, build)
         self._shapes = jax.eval_shape(self._optimizer.init, work.tree)
         explain = getattr(self._optimizer, "explain", None)
@@ -76,6 +84,16 @@ class JaxStep(Contestant):
                 self._parameters, self._state, self._gradients
             )
 
+    def take(self, count: int) -> None:
+        if not self._on_device:
+            super().take(count)
+            return
+        if self.protocol == "update" and self._updates is None:
+            self._updates = jax.tree.map(jnp.zeros_like, self._gradients)
+        self._parameters, self._state, self._updates = self._repeated(count)(
+            self._parameters, self._state, self._gradients, self._updates
+        )
+
     def wait(self) -> None:
         jax.block_until_ready((self._parameters, self._state, self._updates))
 
@@ -85,7 +103,8 @@ class JaxStep(Contestant):
         return (np.asarray(leaf) for leaf in jax.tree.leaves(self._parameters))
 
     def release(self) -> None:
-        self._parameters = self._state = self._gradients = self._updates = self._function = None
+        self._parameters = self._state = self._gradients = self._updates = None
+        self._function = self._repeated = None
 
     def state(self, work: Work) -> workloads.Tree | None:
         return self._shapes
@@ -110,7 +129,7 @@ def _start_jax() -> None:
     jax.jit(lambda x: x * 2 + 1).trace(1.0).lower().compile()
 
 
-def jit_step(optimizer: Any, protocol: str, ours: bool) -> Any:
+def jit_step(optimizer: Any, protocol: str, fused: bool) -> Any:
     """Returns the jitted step, `(parameters, state, gradients) -> (parameters, state)`.
 
     For the protocol "update" the results are `(state, updates)`. What is updated is donated.
@@ -120,7 +139,7 @@ def jit_step(optimizer: Any, protocol: str, ours: bool) -> Any:
     gradients first and the parameters last, the new parameters would be written where a moment
     was, and XLA would copy everything: on a CPU, several times the time of AdamW's step.
     """
-    function = optimizer.step if ours else functools.partial(_optax_step, optimizer)
+    function = optimizer.step if fused else functools.partial(_optax_step, optimizer)
 
     def step(parameters: Any, state: Any, gradients: Any) -> tuple[Any, Any]:
         parameters, state = function(gradients, state, parameters)
@@ -133,6 +152,30 @@ def jit_step(optimizer: Any, protocol: str, ours: bool) -> Any:
     if protocol == "update":
         return jax.jit(update, donate_argnums=(1,))
     return jax.jit(step, donate_argnums=(0, 1))
+
+
+def repeated(step: Callable[..., Any], protocol: str, count: int) -> Any:
+    """Returns a jitted loop of `count` steps of what `jit_step` returned.
+
+    It takes parameters, state, gradients and updates (None for the protocol "step"), and returns
+    all but the gradients; what is updated is donated. The barrier keeps XLA from computing before
+    the loop, or in one kernel for several steps, what each step has to compute.
+    """
+
+    def body(_: Any, carried: tuple[Any, ...]) -> tuple[Any, ...]:
+        parameters, state, gradients, updates = jax.lax.optimization_barrier(carried)
+        if protocol == "step":
+            parameters, state = step(parameters, state, gradients)
+        else:
+            state, updates = step(parameters, state, gradients)
+        return parameters, state, gradients, updates
+
+    def run(parameters: Any, state: Any, gradients: Any, updates: Any) -> tuple[Any, Any, Any]:
+        carried = (parameters, state, gradients, updates)
+        parameters, state, _, updates = jax.lax.fori_loop(0, count, body, carried)
+        return parameters, state, updates
+
+    return jax.jit(run, donate_argnums=(0, 1, 3) if protocol == "step" else (1, 3))
 
 
 def _optax_step(optimizer: Any, gradients: Any, state: Any, parameters: Any) -> tuple[Any, Any]:

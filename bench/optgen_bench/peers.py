@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from optgen.errors import UsageError
 from optgen_bench.cases import Case
 from optgen_bench.contestants import Contestant
+from optgen_bench.flash_peer import why_no_flash
 from optgen_bench.jax_peer import JaxStep
 from optgen_bench.torch_peer import TorchStep, why_no_torch
 
@@ -19,6 +20,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "optax-update": ("optgen-update", "optax-update"),
     "torch-fused": ("torch-fused",),
     "torch-foreach": ("torch-foreach",),
+    "flashoptim": ("flashoptim-full", "flashoptim-compressed"),
+    "flashoptim-full": ("flashoptim-full",),
+    "flashoptim-compressed": ("flashoptim-compressed",),
 }
 
 
@@ -31,7 +35,10 @@ def expand(against: Sequence[str]) -> list[str]:
 
 
 def contestants(
-    case: Case, against: Sequence[str], targets: Sequence[str] = ("auto",)
+    case: Case,
+    against: Sequence[str],
+    targets: Sequence[str] = ("auto",),
+    on_device: bool = False,
 ) -> tuple[list[Contestant], dict[str, str]]:
     """Returns the contestants of a case, optgen's first, and why any other is absent.
 
@@ -39,37 +46,46 @@ def contestants(
       case: what to build.
       against: peers or groups of peers; see `GROUPS`.
       targets: of optgen; one contestant is named for each.
+      on_device: whether steps are repeated there; see `timing`.
     """
-    found: list[Contestant] = [_optgen(case, target, "step") for target in targets]
+    found: list[Contestant] = [_optgen(case, target, "step", on_device) for target in targets]
     absent: dict[str, str] = {}
     for name in expand(against):
         if name == "optgen-update":
-            found += [_optgen(case, target, "update") for target in targets]
+            found += [_optgen(case, target, "update", on_device) for target in targets]
         elif (reason := _why_absent(case, name)) is not None:
             absent[name] = reason
         else:
-            found.append(_peer(case, name))
+            found.append(_peer(case, name, on_device))
     return found, absent
 
 
-def _optgen(case: Case, target: str, protocol: str) -> Contestant:
+def _optgen(case: Case, target: str, protocol: str, on_device: bool) -> Contestant:
     suffix = "" if protocol == "step" else "-update"
     name = f"optgen{suffix}" if target == "auto" else f"optgen-{target}{suffix}"
-    return JaxStep(name, functools.partial(case.make_optgen, target), protocol, ours=True)
+    make = functools.partial(case.make_optgen, target)
+    return JaxStep(name, make, protocol, ours=True, on_device=on_device)
 
 
-def _peer(case: Case, name: str) -> Contestant:
-    if name.startswith("torch-"):
+def _peer(case: Case, name: str, on_device: bool) -> Contestant:
+    library, _, kind = name.partition("-")
+    if library == "torch":
         assert case.make_torch is not None
-        return TorchStep(name, case.make_torch, name.removeprefix("torch-"))
+        return TorchStep(name, case.make_torch, kind, on_device)
+    if library == "flashoptim":
+        assert case.make_flash is not None
+        make = functools.partial(case.make_flash, kind)
+        return JaxStep(name, make, fused=True, on_device=on_device)
     assert case.make_optax is not None
-    return JaxStep(name, case.make_optax, "update" if name.endswith("-update") else "step")
+    return JaxStep(name, case.make_optax, kind or "step", on_device=on_device)
 
 
 def _why_absent(case: Case, name: str) -> str | None:
     if name.startswith("optax"):
         return None if case.make_optax else "the case has no optax peer"
+    if name.startswith("flashoptim"):
+        return why_no_flash() if case.make_flash else f"the case has no {name}"
     kind = name.removeprefix("torch-")
     if case.make_torch is None or kind not in case.torch_kinds:
-        return f"the case has no torch-{kind}"
+        return f"the case has no {name}"
     return why_no_torch()

@@ -11,8 +11,8 @@ bytes, rates in bytes per second, and a dimensionless ratio has no unit. `Report
                 "measurements": [{"name": "optgen", "time": {"median": …, …}, …}],
                 "ratios": [{"ours": "optgen", "peer": "optax", "value": 1.6, …}], …}]}
 
-An optional field that could not be measured is null. A ratio is the peer's median over ours:
-above 1, optgen is faster.
+An optional field that could not be measured is null, and one with a default may be missing. A ratio
+is the peer's median over ours: above 1, optgen is faster.
 """
 
 from __future__ import annotations
@@ -129,6 +129,7 @@ class Case:
     ratios: list[Ratio]
     absent: dict[str, str]  # contestants that were asked for and could not run, with the reason
     failures: list[str]  # what did not hold, such as parameters that differ from optax's
+    copy: Roof | None = None  # on a GPU: a copy from one place of its memory to another
 
     @property
     def bytes_per_parameter(self) -> float | None:
@@ -153,3 +154,4 @@ class Report:
     machine: Machine
     cases: list[Case]
     schema: str = SCHEMA
+    timing: str = "dispatched"  # or "on-device": see `optgen_bench.timing`

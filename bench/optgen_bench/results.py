@@ -44,7 +44,7 @@ class Finished:
       costs: of each, by name.
       times: of each, and of the roof, by name.
       traffic: None where nothing tells it.
-      roof: None where it was left out.
+      roofs: the roof, and on a GPU a copy; none where they were left out.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Finished:
     costs: dict[str, Costs]
     times: dict[str, Spread]
     traffic: Traffic | None
-    roof: Roof | None
+    roofs: Sequence[Roof]
 
     def record(self, absent: dict[str, str], failures: list[str]) -> records.Case:
         """Returns the case as the report holds it."""
@@ -68,7 +68,8 @@ class Finished:
             planned_bytes_per_parameter=(
                 sum(self.traffic.plan) if self.traffic and self.traffic.plan else None
             ),
-            roof=self._roof(),
+            roof=self._roof("roof"),
+            copy=self._roof("copy"),
             measurements=measured,
             ratios=ratios(measured),
             absent=absent,
@@ -76,7 +77,7 @@ class Finished:
         )
 
     def _measurement(self, contestant: Contestant) -> Measurement:
-        time, roof = self.times[contestant.name], self._roof()
+        time, roof = self.times[contestant.name], self._roof("roof")
         rate = sum(self.traffic.counted) * self.work.size / time.median if self.traffic else None
         return Measurement(
             name=contestant.name,
@@ -89,18 +90,19 @@ class Finished:
             costs=self.costs[contestant.name],
         )
 
-    def _roof(self) -> records.Roof | None:
-        if self.roof is None:
+    def _roof(self, name: str) -> records.Roof | None:
+        roof = next((roof for roof in self.roofs if roof.name == name), None)
+        if roof is None:
             return None
-        time = self.times[self.roof.name]
+        time = self.times[name]
         return records.Roof(
-            method=self.roof.method,
-            reads=self.roof.reads,
-            writes=self.roof.writes,
-            stream_bytes=self.roof.stream_bytes,
+            method=roof.method,
+            reads=roof.reads,
+            writes=roof.writes,
+            stream_bytes=roof.stream_bytes,
             time=time,
-            bytes_per_second=self.roof.bytes_per_step / time.median,
-            tried=self.roof.tried,
+            bytes_per_second=roof.bytes_per_step / time.median,
+            tried=roof.tried,
         )
 
 

@@ -3,6 +3,7 @@
 A step of AdamW reads four arrays (gradient, parameter, two moments) and writes three of them in
 place. The roof does the same with next to no arithmetic, in the fastest of several ways. It is a
 contestant like any other, so that it is measured in the same run, interleaved with the steps.
+On a GPU a plain copy of its memory is measured too.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from optgen_bench.contestants import Contestant, Work
 from optgen_bench.records import Costs
 
 MOST_STREAM_BYTES = 1 << 28  # far beyond any cache, and small next to the memory
+COPY_BYTES = 1 << 30
 MOST_READS = 8
 _LEAST_STREAM_FLOATS = 1 << 12
 _CALL_BYTES = 1 << 27  # a call moves this much or more, so that starting threads costs nothing
+_GPU_CALL_BYTES = 1 << 34  # milliseconds of a GPU, so that waiting for it costs nothing
 _TRIAL_SECONDS = 0.1  # spent on each method when one is chosen
 
 
@@ -70,15 +73,16 @@ class Roof(Contestant):
         return (self.reads + self.writes) * self.stream_bytes * self._passes
 
     def memory(self, work: Work) -> int:
-        return 2 * self.reads * 4 * stream_floats(workloads.tree_bytes(work.tree))
+        return 2 * self.reads * 4 * self._stream_floats(work)
 
     def prepare(self, work: Work) -> Costs:
         return Costs()
 
     def allocate(self, work: Work) -> None:
         """Makes the streams, tries every method on them and keeps the fastest."""
-        self._floats, self._passes = stream_floats(workloads.tree_bytes(work.tree)), 1
-        self._passes = max(1, _CALL_BYTES // self.bytes_per_step)
+        self._floats, self._passes = self._stream_floats(work), 1
+        least = _GPU_CALL_BYTES if jax.default_backend() == "gpu" else _CALL_BYTES
+        self._passes = max(1, least // self.bytes_per_step)
         methods = self._methods()
         for name, run in methods.items():
             self.tried[name] = self.bytes_per_step / _fastest(run, self._passes)
@@ -95,6 +99,12 @@ class Roof(Contestant):
     def release(self) -> None:
         self._run = None
 
+    def _stream_floats(self, work: Work) -> int:
+        """A GPU's streams are as long as can be: a tree that fits in its cache has no roof."""
+        if jax.default_backend() == "gpu":
+            return MOST_STREAM_BYTES // 4
+        return stream_floats(workloads.tree_bytes(work.tree))
+
     def _methods(self) -> dict[str, Callable[[int], None]]:
         def allocate() -> list[jax.Array]:
             return streams.allocate(self.reads, self._floats)
@@ -105,6 +115,22 @@ class Roof(Contestant):
             methods |= streams.native(arrays, self.writes)
             methods["numpy"] = streams.numpy_blocks(arrays, self.writes)
         return methods
+
+
+class Copy(Roof):
+    """Copies memory from one place of a GPU to another."""
+
+    name = "copy"
+
+    def __init__(self) -> None:
+        super().__init__(1, 1)
+
+    def _stream_floats(self, work: Work) -> int:
+        return COPY_BYTES // 4
+
+    def _methods(self) -> dict[str, Callable[[int], None]]:
+        (array,) = streams.allocate(1, self._floats)
+        return {"device-to-device": streams.copied(array)}
 
 
 def stream_floats(tree_bytes: int) -> int:

@@ -16,15 +16,14 @@ from contextlib import contextmanager
 from optgen_bench.contestants import Contestant
 from optgen_bench.records import Spread
 from optgen_bench.spread import spread, uncertainty
+from optgen_bench.timing import DISPATCHED, Timing
 
 Clock = Callable[[], float]
 
 LEAST_ROUNDS = 5
 ENOUGH_ROUNDS = 20  # before a small spread may end the run early
 PRECISION = 0.005  # relative standard error of every median at which more rounds add nothing
-LEAST_SAMPLE = 2e-3  # seconds; shorter steps are timed many at a time
-MOST_STEPS = 500  # in one sample
-_WARM_UP_STEPS = 3
+_WARM_UP_SAMPLES = 3
 _REST = 0.008  # seconds
 
 
@@ -38,6 +37,7 @@ def measure(
     seconds: float,
     clock: Clock = time.perf_counter,
     rest: Callable[[], None] = rest,
+    timing: Timing = DISPATCHED,
 ) -> dict[str, Spread]:
     """Times prepared contestants against each other.
 
@@ -47,11 +47,12 @@ def measure(
         seconds are used where every median is known to within `PRECISION`.
       clock: returns seconds; tests replace it.
       rest: is called before each sample.
+      timing: how long samples are.
 
     Returns:
       The quartiles of each contestant's samples, by name.
     """
-    steps = {c.name: warm_up(c, clock) for c in contestants}
+    steps = {c.name: warm_up(c, clock, timing) for c in contestants}
     samples: dict[str, list[float]] = {c.name: [] for c in contestants}
     deadline = clock() + seconds
     with _no_collection():
@@ -76,20 +77,34 @@ def rotations(contestants: Sequence[Contestant]) -> Iterator[list[Contestant]]:
         order.append(order.pop(0))
 
 
-def warm_up(contestant: Contestant, clock: Clock = time.perf_counter) -> int:
-    """Takes a few steps, and returns how many make a sample long enough to be timed."""
-    sample(contestant, 1, clock)
-    fastest = min(sample(contestant, 1, clock) for _ in range(_WARM_UP_STEPS))
+def warm_up(
+    contestant: Contestant, clock: Clock = time.perf_counter, timing: Timing = DISPATCHED
+) -> int:
+    """Takes a few steps, and returns how many make a sample long enough to be timed.
+
+    On a device, one step alone takes what its dispatch does, and many take less each: the number
+    is corrected once, and the first sample of a number is for compiling.
+    """
+    count = _enough(contestant, 1, clock, timing)
+    if timing.on_device and count > 1:
+        count = max(count, _enough(contestant, count, clock, timing))
+        sample(contestant, count, clock)
+    return count
+
+
+def _enough(contestant: Contestant, count: int, clock: Clock, timing: Timing) -> int:
+    """Returns how many steps make a sample, from samples of `count` steps."""
+    sample(contestant, count, clock)
+    fastest = min(sample(contestant, count, clock) for _ in range(_WARM_UP_SAMPLES))
     if fastest <= 0:
-        return MOST_STEPS
-    return min(MOST_STEPS, max(1, math.ceil(LEAST_SAMPLE / fastest)))
+        return timing.most_steps
+    return min(timing.most_steps, max(1, math.ceil(timing.least_sample / fastest)))
 
 
 def sample(contestant: Contestant, steps: int, clock: Clock = time.perf_counter) -> float:
     """Returns seconds for each step, over some steps of which the last is waited for."""
     begin = clock()
-    for _ in range(steps):
-        contestant.step()
+    contestant.take(steps)
     contestant.wait()
     return (clock() - begin) / steps
 

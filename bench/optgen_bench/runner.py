@@ -6,14 +6,17 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+import jax
+
 from optgen.errors import UsageError
 from optgen_bench import machine, records, workloads
 from optgen_bench.agreement import disagreements
 from optgen_bench.contestants import Contestant, Work
 from optgen_bench.records import Costs
 from optgen_bench.results import Finished, Traffic, traffic, widest
-from optgen_bench.roof import Roof, mix
+from optgen_bench.roof import Copy, Roof, mix
 from optgen_bench.rounds import Clock, measure, rest, sample
+from optgen_bench.timing import DISPATCHED, Timing
 
 Notify = Callable[[str], None]
 _MOST_OF_MEMORY = 0.9
@@ -29,6 +32,7 @@ def run(
     clock: Clock = time.perf_counter,
     pause: Callable[[], None] = rest,
     notify: Notify = lambda message: None,
+    timing: Timing = DISPATCHED,
 ) -> records.Case:
     """Prepares and times the contestants of one case, interleaved with the roof.
 
@@ -42,26 +46,27 @@ def run(
       clock: returns seconds.
       pause: is called before each sample.
       notify: is told what happens.
+      timing: what a step's time includes.
 
     Raises:
       UsageError: where the trees do not fit into memory.
     """
     check_memory(work, contestants)
     missing = dict(absent or {})
-    roof: Roof | None = None
+    roofs: list[Roof] = []
     try:
         costs = _prepare(contestants, work, missing, notify)
         present = [c for c in contestants if c.name in costs]
         failures = disagreements(present, work)
         bytes_moved = traffic(present, work)
-        roof = _prepare_roof(make_roof, bytes_moved, work)
-        players = [*present, *([roof] if roof else [])]
+        roofs = _prepare_roofs(make_roof, bytes_moved, work)
+        players = [*present, *roofs]
         notify(f"{name} on {work.name}: measuring {', '.join(c.name for c in players)}")
-        times = measure(players, seconds, clock, pause)
-        finished = Finished(name, work, present, costs, times, bytes_moved, roof)
+        times = measure(players, seconds, clock, pause, timing)
+        finished = Finished(name, work, present, costs, times, bytes_moved, roofs)
         return finished.record(missing, failures)
     finally:
-        for player in [*contestants, *([roof] if roof else [])]:
+        for player in [*contestants, *roofs]:
             player.release()
 
 
@@ -108,11 +113,15 @@ def _reported(contestant: Contestant, absent: dict[str, str]) -> Iterator[None]:
         contestant.release()
 
 
-def _prepare_roof(
+def _prepare_roofs(
     make_roof: Callable[[int, int], Roof] | None, moved: Traffic | None, work: Work
-) -> Roof | None:
+) -> list[Roof]:
+    """Returns the roof of the step's mix of reads and writes; and on a GPU, of a copy."""
     if make_roof is None or moved is None:
-        return None
-    roof = make_roof(*mix(*moved.counted, widest(work)))
-    roof.allocate(work)
-    return roof
+        return []
+    roofs = [make_roof(*mix(*moved.counted, widest(work)))]
+    if jax.default_backend() == "gpu":
+        roofs.append(Copy())
+    for roof in roofs:
+        roof.allocate(work)
+    return roofs

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
+import re
 import tempfile
 import types
 import typing
@@ -57,11 +59,24 @@ def decode(kind: Any, value: Any, where: str) -> Any:
 
 def _decode_fields(kind: Any, value: Any, where: str) -> Any:
     hints = typing.get_type_hints(kind)
-    if not isinstance(value, dict) or set(value) != set(hints):
+    needed = {f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
+    if not isinstance(value, dict) or not needed <= set(value) <= set(hints):
         raise UsageError(f"{where}: expected an object with the fields {', '.join(hints)}.")
     return kind(
-        **{name: decode(hint, value[name], f"{where}.{name}") for name, hint in hints.items()}
+        **{name: decode(hints[name], item, f"{where}.{name}") for name, item in value.items()}
     )
+
+
+def result_path(folder: str | os.PathLike[str], report: Report) -> Path:
+    """Returns a free path, named by the machine and the day: `nvidia-h200-2026-01-31.json`."""
+    machine = report.machine
+    device = f"{machine.cpu} {machine.threads} threads"
+    if machine.platform != "cpu":
+        device = machine.device
+    stem = "-".join(re.findall(r"[a-z0-9]+", f"{device} {report.date[:10]}".lower()))
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    paths = (Path(folder) / f"{name}.json" for name in names)
+    return next(path for path in paths if not path.exists())
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

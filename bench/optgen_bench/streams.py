@@ -1,8 +1,9 @@
-"""Ways to stream memory on a CPU with a given mix of reads and writes: C, NumPy and XLA.
+"""Ways to stream memory with a given mix of reads and writes: by XLA; on a CPU, C and NumPy too.
 
-Every method works over the same arrays, which JAX allocated: pages come from where an optimizer's
-own pages come from, so that a share of the roof judges the kernel and not the allocator. (On
-Linux, NumPy asks for huge pages and JAX does not, which is worth a tenth of the bandwidth or more.)
+On a CPU every method works over the same arrays, which JAX allocated: pages come from where an
+optimizer's own pages come from, so that a share of the roof judges the kernel and not the
+allocator. (On Linux, NumPy asks for huge pages and JAX does not, which is worth a tenth of the
+bandwidth or more.)
 """
 
 from __future__ import annotations
@@ -90,6 +91,19 @@ def jitted(arrays: list[jax.Array], writes: int) -> Pass:
         for _ in range(passes):
             result = function(held[:writes], held[writes:])
             held[:writes] = result
+        jax.block_until_ready(result)
+
+    return run
+
+
+def copied(array: jax.Array) -> Pass:
+    """Returns a pass that copies an array to another place of the same memory."""
+    copy = jax.jit(jnp.copy)
+
+    def run(passes: int) -> None:
+        result: Any = None
+        for _ in range(passes):
+            result = copy(array)
         jax.block_until_ready(result)
 
     return run

@@ -15,6 +15,7 @@ from optgen_bench import cases, machine, records, report, storage, table, worklo
 from optgen_bench.contestants import Work
 from optgen_bench.peers import contestants, expand
 from optgen_bench.runner import run
+from optgen_bench.timing import Timing, timing
 
 DEFAULT_PEERS = ("optax", "torch")
 
@@ -31,15 +32,18 @@ def bench(
     *,
     targets: Sequence[str] = ("auto",),
     markdown_path: str | None = None,
+    results: str | None = None,
+    timing_name: str = "auto",
 ) -> int:
     """Compares rules with their peers, and prints a table for each.
 
     Args:
       rules: stock names, `clip+adamw`, `path/to/file.py:name`, `Choice` or `Case` objects; see
         `cases.case`.
-      against: peers: "optax", "torch" (fused and foreach), "torch-fused", "torch-foreach", and
-        "update" (the optax protocol alone, of optax and optgen). One that cannot take part, such
-        as torch where it is not installed, is named below the table.
+      against: peers: "optax", "torch" (fused and foreach), "torch-fused", "torch-foreach",
+        "flashoptim" (with full state and compressed), "flashoptim-full", "flashoptim-compressed",
+        and "update" (the optax protocol alone, of optax and optgen). One that cannot take part,
+        such as torch where it is not installed, is named below the table.
       tree: a workload's name or a shape such as `4096x4096`, or several of them.
       dtype: of parameters and gradients, or several.
       seconds: the time budget of each case's measurement, without compilation.
@@ -48,6 +52,8 @@ def bench(
       console: a `rich.console.Console` for the results; by default, standard output.
       targets: of optgen, each a contestant of its own.
       markdown_path: where to write the table in Markdown.
+      results: a directory, for the run as JSON under a name of the machine and the day.
+      timing_name: "auto", or what `optgen_bench.timing` has.
 
     Returns:
       The exit status: 0, or 1 where a rule's parameters differ from optax's after one step.
@@ -58,10 +64,14 @@ def bench(
     """
     chosen = [cases.case(rule) for rule in rules]
     works = [_work(t, d) for t in _several(tree) for d in _several(dtype)]
+    how = timing(timing_name)
     _check(chosen, against, seconds)
-    _check_paths(json_path, plot_path, markdown_path)
-    run_report = _run(chosen, works, against, targets, seconds)
+    _check_paths(json_path, plot_path, markdown_path, results and f"{results}/any.json")
+    run_report = _run(chosen, works, against, targets, seconds, how)
     table.show(run_report, console or _standard_output())
+    if results is not None:
+        path = storage.result_path(results, run_report)
+        storage.write_atomically(path, storage.to_json(run_report).encode())
     _write(run_report, json_path, plot_path, markdown_path)
     return int(any(case.failures for case in run_report.cases))
 
@@ -72,16 +82,19 @@ def _run(
     against: Sequence[str],
     targets: Sequence[str],
     seconds: float,
+    how: Timing,
 ) -> records.Report:
     found, host = [], machine.describe()
     with _progress() as notify:
         for work in works:
             for case in chosen:
                 notify(f"{case.name} on {work.name}: preparing")
-                players, absent = contestants(case, against, targets)
-                found.append(run(case.name, work, players, absent, seconds, notify=notify))
+                players, absent = contestants(case, against, targets, how.on_device)
+                found.append(
+                    run(case.name, work, players, absent, seconds, notify=notify, timing=how)
+                )
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return records.Report(now, seconds, host, found)
+    return records.Report(now, seconds, host, found, timing=how.name)
 
 
 def _work(tree: str, dtype: str) -> Work:
@@ -101,8 +114,10 @@ def _check(chosen: Sequence[cases.Case], against: Sequence[str], seconds: float)
         raise UsageError(f"seconds must be positive, not {seconds}. Give 10, for example.")
 
 
-def _check_paths(json_path: str | None, plot_path: str | None, markdown_path: str | None) -> None:
-    for path in filter(None, (json_path, plot_path, markdown_path)):
+def _check_paths(
+    json_path: str | None, plot_path: str | None, markdown_path: str | None, result: str | None
+) -> None:
+    for path in filter(None, (json_path, plot_path, markdown_path, result)):
         storage.check_writable(path)
     if plot_path is not None:
         from optgen_bench import plot

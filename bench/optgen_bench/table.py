@@ -9,6 +9,7 @@ from typing import Any
 from optgen_bench import machine
 from optgen_bench.records import Case, Measurement, Ratio, Report
 from optgen_bench.report import compile_time, duration, heading, size
+from optgen_bench.timing import TIMINGS
 
 PEER_WINS = "◀ peer wins"
 SAME = "≈"
@@ -39,6 +40,8 @@ def show(report: Report, console: Any) -> None:
             for line, style in _notes(case):
                 console.print(line, style=style, markup=False, highlight=False)
         console.print(NOTE, style="dim", markup=False, highlight=False)
+        about = TIMINGS[report.timing].about
+        console.print(f"The times: {about}", style="dim", markup=False, highlight=False)
 
 
 def verdict(ratio: Ratio) -> str:
@@ -103,6 +106,9 @@ def _notes(case: Case) -> Iterator[tuple[str, str]]:
     if case.roof is not None:
         mix = f"{case.roof.reads} streams read, {case.roof.writes} of them written in place"
         yield f"  the roof: {mix}, by {case.roof.method}", "dim"
+    if case.copy is not None:
+        rate = case.copy.bytes_per_second
+        yield f"  a {case.copy.method} copy reads and writes {rate / 1e9:,.0f} GB/s", "dim"
     for name, reason in case.absent.items():
         yield f"  {name} did not take part: {reason}", "dim"
     for failure in case.failures:

@@ -14,6 +14,8 @@ from optgen_bench.contestants import Contestant, Work
 from optgen_bench.records import Costs
 from optgen_bench.torch_rules import MakeTorch
 
+_STEPS_BEFORE_RECORDING = 3
+
 
 def why_no_torch() -> str | None:
     """Returns why torch cannot take part, or None where it can."""
@@ -35,11 +37,13 @@ class TorchStep(Contestant):
       name: of the contestant.
       make: builds the optimizer over a list of tensors; see `torch_rules`.
       kind: "fused" or "foreach".
+      on_device: whether a step on a GPU is recorded once and replayed, so that Python costs
+        nothing; an optimizer that cannot be recorded takes no part.
     """
 
-    def __init__(self, name: str, make: MakeTorch, kind: str) -> None:
+    def __init__(self, name: str, make: MakeTorch, kind: str, on_device: bool = False) -> None:
         self.name = name
-        self._make, self._kind = make, kind
+        self._make, self._kind, self._on_device = make, kind, on_device
         self._parameters: list[Any] = []
         self._step: Callable[[], object] | None = None
 
@@ -60,6 +64,8 @@ class TorchStep(Contestant):
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
             parameter.grad = _tensor(gradient, self._device)
         self._step = self._make(self._parameters, self._kind)
+        if self._on_device and self._device == "cuda":
+            self._step = _recorded(self._step)
 
     def step(self) -> None:
         assert self._step is not None, "allocate comes first"
@@ -76,6 +82,23 @@ class TorchStep(Contestant):
 
     def release(self) -> None:
         self._parameters, self._step = [], None
+
+
+def _recorded(step: Callable[[], object]) -> Callable[[], object]:
+    """Records a step, after some that allocate its state, and returns what replays it."""
+    import torch
+
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        for _ in range(_STEPS_BEFORE_RECORDING):
+            step()
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    replay: Callable[[], object] = graph.replay
+    return replay
 
 
 def _tensor(array: np.ndarray, device: str) -> Any:

@@ -6,6 +6,7 @@ torch is imported only when a step is built, so that this module is free where t
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -57,7 +58,12 @@ def _make(
 ) -> Callable[[], object]:
     import torch
 
-    return getattr(torch.optim, optimizer)(parameters, **keywords, **{kind: True}).step
+    make = getattr(torch.optim, optimizer)
+    options = {kind: True}
+    on_gpu = any(parameter.is_cuda for parameter in parameters)
+    if on_gpu and "capturable" in inspect.signature(make).parameters:
+        options["capturable"] = True  # its count is on the device, so that a graph can hold a step
+    return make(parameters, **keywords, **options).step
 
 
 Alias = tuple[str, dict[str, Any], tuple[str, ...]]

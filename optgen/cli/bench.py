@@ -29,6 +29,18 @@ if TYPE_CHECKING:
 @click.option("json_path", "--json", metavar="FILE", help="Write the run as JSON.")
 @click.option("plot_path", "--plot", metavar="FILE", help="Write a picture, .png or .svg.")
 @click.option("markdown_path", "--markdown", metavar="FILE", help="Write a table in Markdown.")
+@click.option(
+    "--results",
+    metavar="DIR",
+    help="Write the run as JSON in this directory, named by the machine and the day.",
+)
+@click.option(
+    "--timing",
+    type=click.Choice(["auto", "dispatched", "on-device"]),
+    default="auto",
+    show_default=True,
+    help="Call each step, or repeat steps on the device; auto repeats on a GPU.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -43,8 +55,10 @@ def command(
     json_path: str | None,
     plot_path: str | None,
     markdown_path: str | None,
+    results: str | None,
+    timing: str,
 ) -> None:
-    """Time a step of each RULE against optax and torch.
+    """Time a step of each RULE against its peers: optax, torch, flashoptim.
 
     All are interleaved in one run, beside the memory bandwidth that is measured in it. Peers have
     the same hyperparameters, so --set is for rules of your own.
@@ -63,6 +77,8 @@ def command(
         plot_path=plot_path,
         targets=targets or ("auto",),
         markdown_path=markdown_path,
+        results=results,
+        timing_name=timing,
     )
     ctx.exit(status)
 

@@ -1,5 +1,6 @@
 import importlib.util
 import inspect
+import sys
 import types
 
 import jax
@@ -9,7 +10,7 @@ import pytest
 
 from optgen import rules
 from optgen.errors import UsageError
-from optgen_bench import cases, jax_peer, machine, peers, torch_peer, workloads
+from optgen_bench import cases, flash_peer, jax_peer, machine, peers, torch_peer, workloads
 from optgen_bench.agreement import disagreements
 from optgen_bench.contestants import Work
 
@@ -310,3 +311,90 @@ def test_the_machine_is_described():
     assert found.versions["jax"] == jax.__version__
     assert found.platform == jax.default_backend()
     assert machine.title(found).startswith(found.cpu)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adafactor"])
+def test_steps_repeated_on_the_device_are_the_same_steps(name):
+    work = Work("130x140", workloads.tree("130x140"))
+    called, looped = (
+        jax_peer.JaxStep("optax", cases.case(name).make_optax, on_device=on_device)
+        for on_device in (False, True)
+    )
+    for contestant in (called, looped):
+        contestant.prepare(work)
+        contestant.allocate(work)
+        contestant.take(3)
+        contestant.take(1)
+        contestant.wait()
+    for a, b in zip(called.current(), looped.current(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-8)
+
+
+def test_updates_are_repeated_on_the_device_too(work, sgd_case):
+    found, _ = peers.contestants(sgd_case(), ["update"], on_device=True)
+    for contestant in (c for c in found if c.protocol == "update"):
+        contestant.prepare(work)
+        contestant.allocate(work)
+        before = contestant._parameters
+        contestant.take(2)
+        contestant.take(2)
+        contestant.wait()
+        assert not before["matrix"].is_deleted()
+        assert not work.jax_gradients["matrix"].is_deleted()
+        # A momentum of 0.9 after four steps of the same gradient: 1 + 0.9 + 0.81 + 0.729.
+        expected = -0.1 * 3.439 * np.asarray(work.jax_gradients["matrix"])
+        np.testing.assert_allclose(contestant._updates["matrix"], expected, rtol=1e-5)
+
+
+def test_a_loop_repeats_all_the_work_of_a_step(work):
+    """Nothing is computed before the loop, and steps are not merged: XLA moves as much in each."""
+    contestant = jax_peer.JaxStep("optax", cases.case("adamw").make_optax, on_device=True)
+    contestant.prepare(work)
+    state = contestant.state(work)
+    one = contestant._function.lower(work.tree, state, work.tree).compile()
+    loop = contestant._repeated(5).lower(work.tree, state, work.tree, None).compile()
+    assert jax_peer.count_launches(loop.as_text()) >= 5 * jax_peer.count_launches(one.as_text())
+
+
+class FlashStandIn:
+    """As much of flashoptim-jax as is called: SGD by the name of another rule."""
+
+    def __init__(self, **settings):
+        self.settings = settings
+
+    def init(self, parameters):
+        return jax.tree.map(jax.numpy.zeros_like, parameters)
+
+    def step(self, parameters, state, gradients):
+        return jax.tree.map(lambda p, g: p - g, parameters, gradients), state
+
+
+def test_flashoptim_takes_part_where_it_is_installed_and_has_the_rule(work, monkeypatch):
+    module = types.ModuleType("flashoptim_jax")
+    module.flash_adamw = FlashStandIn
+    monkeypatch.setitem(sys.modules, "flashoptim_jax", module)
+    monkeypatch.setattr(peers, "why_no_flash", lambda: None)
+    found, absent = peers.contestants(cases.case("adamw"), ["flashoptim"])
+    assert [c.name for c in found] == ["optgen", "flashoptim-full", "flashoptim-compressed"]
+    assert absent == {}
+    for contestant in found[1:]:
+        contestant.prepare(work)
+        contestant.allocate(work)
+        contestant.step()
+        contestant.wait()
+        (after,) = contestant.current()
+        expected = work.parameters()["matrix"] - work.gradients()["matrix"]
+        np.testing.assert_allclose(after, expected, rtol=1e-6)
+    settings = [contestant._optimizer.inner.settings for contestant in found[1:]]
+    assert settings[0] == settings[1] | {"quantize": False, "master_weight_bits": None}
+    assert settings[1] == cases.HYPERPARAMETERS["adamw"]
+    _, absent = peers.contestants(cases.case("lamb"), ["flashoptim-full"])
+    assert absent == {"flashoptim-full": "the case has no flashoptim-full"}
+
+
+def test_a_missing_flashoptim_says_how_it_is_installed(monkeypatch):
+    monkeypatch.setattr(flash_peer.importlib.util, "find_spec", lambda name: None)
+    _, absent = peers.contestants(cases.case("lion"), ["flashoptim-full"])
+    assert "pip install flashoptim-jax" in absent["flashoptim-full"]
+    monkeypatch.setattr(flash_peer.importlib.util, "find_spec", lambda name: True)
+    assert flash_peer.why_no_flash() == "its kernels are for NVIDIA GPUs"

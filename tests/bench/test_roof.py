@@ -1,5 +1,6 @@
 import shutil
 
+import jax
 import numpy as np
 import pytest
 
@@ -88,3 +89,21 @@ def test_a_small_tree_is_streamed_many_times_in_a_call(monkeypatch):
 )
 def test_streams_are_as_long_as_the_tree_within_bounds(tree_bytes, floats):
     assert roof.stream_floats(tree_bytes) == floats
+
+
+def test_on_a_gpu_streams_are_longer_than_any_cache_and_a_copy_is_measured(monkeypatch):
+    monkeypatch.setattr(roof, "MOST_STREAM_BYTES", 1 << 16)
+    monkeypatch.setattr(roof, "COPY_BYTES", 1 << 18)
+    monkeypatch.setattr(roof, "_GPU_CALL_BYTES", 1 << 20)
+    monkeypatch.setattr(roof, "_TRIAL_SECONDS", 0.0)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    found = [roof.Roof(4, 3), roof.Copy()]
+    for player in found:
+        player.allocate(Work("small", workloads.tree("small")))
+        player.step()
+        player.release()
+    mixed, copy = found
+    assert (mixed.method, copy.method) == ("jnp", "device-to-device")
+    assert (mixed.stream_bytes, copy.stream_bytes) == (1 << 16, 1 << 18)
+    assert copy.bytes_per_step == 2 * (1 << 18) * 2
+    assert mixed.bytes_per_step <= 1 << 20

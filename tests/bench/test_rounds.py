@@ -5,6 +5,7 @@ import pytest
 
 from optgen_bench import rounds
 from optgen_bench.spread import overlap, spread, uncertainty
+from optgen_bench.timing import DISPATCHED, ON_DEVICE
 
 
 def no_rest():
@@ -61,7 +62,7 @@ def test_short_steps_are_timed_many_at_a_time(fake, clock):
 
 
 def test_a_step_too_short_for_the_clock_does_not_divide_by_zero(fake, clock):
-    assert rounds.warm_up(fake("a", [0.0]), clock) == rounds.MOST_STEPS
+    assert rounds.warm_up(fake("a", [0.0]), clock) == DISPATCHED.most_steps
 
 
 def test_there_is_a_rest_before_every_sample(fake, clock):
@@ -115,3 +116,21 @@ def test_uncertainty_shrinks_with_more_samples():
 def test_ranges_overlap_where_they_share_a_point():
     assert overlap(spread([1.0, 2.0, 3.0]), spread([2.0, 3.0, 4.0]))
     assert not overlap(spread([1.0, 2.0, 3.0]), spread([11.0, 12.0, 13.0]))
+
+
+def test_on_a_device_samples_are_long_and_their_length_is_found_anew(fake, clock):
+    class Queued(type(fake("a", [1.0]))):
+        """Each call takes a millisecond to dispatch, each step 100 microseconds on the device."""
+
+        counts = ()
+
+        def take(self, count):
+            clock.now += 1e-3 + 1e-4 * count
+            self.counts += (count,)
+
+    player = Queued("a", clock, [1.0])
+    found = rounds.measure([player], 0.0, clock, no_rest, ON_DEVICE)["a"]
+    assert player.counts[0] == 1
+    assert found.steps_per_sample >= 900
+    assert found.median == pytest.approx(1e-4, rel=0.02)
+    assert found.median * found.steps_per_sample >= 0.9 * ON_DEVICE.least_sample

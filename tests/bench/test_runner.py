@@ -219,3 +219,20 @@ def test_nothing_is_compared_without_optax(fake, work):
 
 def test_ratios_of_nothing():
     assert ratios([]) == []
+
+
+def test_on_a_gpu_a_copy_is_measured_in_the_same_run(fake, run, clock, monkeypatch):
+    class FakeCopy(FakeRoof):
+        name = "copy"
+
+        def __init__(self):
+            super().__init__(clock, 1, 1)
+
+    ours = fake("optgen", [1e-3], ours=True)
+    ours.state = lambda work: work.tree
+    monkeypatch.setattr(runner, "Copy", FakeCopy)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    found = run([ours], make_roof=lambda reads, writes: FakeRoof(clock, reads, writes))
+    assert (found.copy.reads, found.copy.writes) == (1, 1)
+    assert found.copy.bytes_per_second == pytest.approx(1e9)
+    assert (found.roof.reads, found.roof.writes) == (3, 2)

@@ -18,7 +18,7 @@ def test_a_report_survives_json(make_report):
 def test_the_document_has_the_schema_that_is_documented(make_report):
     document = json.loads(storage.to_json(make_report()))
     assert document["schema"] == "optgen-bench/1"
-    assert set(document) == {"schema", "date", "seconds", "machine", "cases"}
+    assert set(document) == {"schema", "date", "seconds", "machine", "cases", "timing"}
     (case,) = document["cases"]
     assert set(case) == {f.name for f in dataclasses.fields(records.Case)}
     assert case["ratios"][0] == {
@@ -102,3 +102,20 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
 def test_a_missing_directory_is_named(tmp_path):
     with pytest.raises(UsageError, match="cannot write .*nowhere.*No such file or directory"):
         storage.write_atomically(tmp_path / "nowhere" / "run.json", b"")
+
+
+def test_reports_of_before_a_field_was_added_are_read(make_report):
+    document = json.loads(storage.to_json(make_report()))
+    del document["timing"], document["cases"][0]["copy"]
+    assert storage.from_json(json.dumps(document)) == make_report()
+
+
+def test_results_are_named_by_the_machine_and_the_day(make_report, tmp_path):
+    report = make_report()
+    assert storage.result_path(tmp_path, report).name == "a-cpu-8-threads-2026-01-31.json"
+    gpu = dataclasses.replace(report.machine, platform="gpu", device="NVIDIA H200")
+    report = dataclasses.replace(report, machine=gpu)
+    path = storage.result_path(tmp_path, report)
+    assert path.name == "nvidia-h200-2026-01-31.json"
+    path.touch()
+    assert storage.result_path(tmp_path, report).name == "nvidia-h200-2026-01-31-2.json"
