@@ -65,15 +65,14 @@ def source(name: str, parameters: Sequence[str], sections: Sequence[Section]) ->
     for number, section in enumerate(sections):
         suffix = "" if len(sections) == 1 else f"_of_{number + 1}"
         body = _section(section, start, suffix)
-        start += section.programs
-        if len(sections) == 1:
-            lines += body
-        else:
-            guard = f"if program < {start}:" if number == 0 else f"elif program < {start}:"
-            lines += [
-                guard if number + 1 < len(sections) else "else:",
+        end = start + section.programs
+        if len(sections) > 1:  # not elif: the compiler keeps what it needs for each nested branch
+            body = [
+                f"if (program >= {start}) & (program < {end}):",
                 *(f"    {line}" for line in body),
             ]
+        lines += body
+        start = end
     head = f"def {name}({', '.join(parameters)}):"
     return "\n".join(["@triton.jit", head, *(f"    {line}" for line in lines), ""])
 
@@ -127,7 +126,8 @@ def _tree(
 
     def chosen(first: int, last: int) -> list[str]:
         if last - first == 1:
-            return [f"{argument} = {values[first]}" for argument, values in varying]
+            lines = [f"{argument} = {values[first]}" for argument, values in varying]
+            return lines if len(rows) == 1 else [f'device.found("// {start + first}")', *lines]
         middle = _middle(starts, first, last)
         return [
             f"if program < {starts[middle]}:",
@@ -140,10 +140,6 @@ def _tree(
 
 
 def _middle(starts: Sequence[int], first: int, last: int) -> int:
-    """Halves the programs: most of them find their leaf in a few steps.
-
-    A tree that halves the leaves costs up to twice as many registers too: where leaves repeat, the
-    compiler merges like subtrees, and has the pointers of all their leaves at hand.
-    """
+    """Halves the programs: most of them find their leaf in a few steps."""
     half = (starts[first] + starts[last]) / 2
     return min(range(first + 1, last), key=lambda k: abs(starts[k] - half))

@@ -119,7 +119,11 @@ def compile_launch(launch: Launch, compute_capability: int) -> Compiled:
     made = triton.compile(
         source,
         target=GPUTarget("cuda", compute_capability, 32),
-        options={"num_warps": launch.options.warps, "num_stages": launch.options.stages},
+        options={
+            "num_warps": launch.options.warps,
+            "num_stages": launch.options.stages,
+            "enable_fp_fusion": True,
+        },
     )
     usage = _usage(made.asm["cubin"])
     return Compiled(

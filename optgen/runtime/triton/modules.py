@@ -17,6 +17,13 @@ CONSTANTS = {"BLOCK": "block", "ROWS": "rows", "COLUMNS": "columns"}
 """Compile-time arguments of emitted functions, and the options that they are."""
 
 
+_IMPORTS = """import triton
+import triton.language as tl
+
+from optgen.runtime.triton import device"""
+"""What the source of a launch needs."""
+
+
 @contextmanager
 def interpreting(wanted: bool) -> Iterator[None]:
     """Whether ``triton.jit`` makes functions for its interpreter."""
@@ -34,8 +41,12 @@ def interpreting(wanted: bool) -> Iterator[None]:
 @functools.cache
 def emitted(kernels: Kernels, interpreted: bool = False) -> ModuleType:
     """The module of emitted kernels."""
+    return _module(f"{kernels.name}_{kernels.target}", kernels.text, interpreted)
+
+
+def _module(name: str, source: str, interpreted: bool) -> ModuleType:
     with interpreting(interpreted):
-        module = load_module(f"{kernels.name}_{kernels.target}", kernels.text)
+        module = load_module(name, source)
         if interpreted:
             from optgen.runtime.triton.interpreter import replace_libraries
 
@@ -65,9 +76,7 @@ def launch_function(
 def _loaded(
     kernels: Kernels, name: str, functions: tuple[str, ...], text: str, interpreted: bool
 ) -> Any:
-    text = f"import triton\nimport triton.language as tl\n\n\n{text}"
-    with interpreting(interpreted):
-        module = load_module(name, text)
+    module = _module(name, f"{_IMPORTS}\n\n\n{text}", interpreted)
     for function in functions:
         setattr(module, function, getattr(emitted(kernels, interpreted), function))
     return getattr(module, name)
