@@ -72,6 +72,12 @@ def _compile(
     return Compiled(_load(_Key(lowered, target, kernels, dtypes)), variants)
 
 
+def compile_only(composition: Composition, specs: Sequence[LeafSpec], target: str) -> Compiled:
+    """Compiles for one kernel target, to be looked at: whether it can serve here is not asked."""
+    with _lock:
+        return _compile(composition, tuple(dict.fromkeys(specs)), target, (target,))
+
+
 def emit(lowered: Lowered, target: str, dtypes: tuple[Dtypes, ...]) -> dict[str, str]:
     """The files of a target, by their endings.
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from optgen import config
 from optgen.compile import (
+    compile_only,
     compile_tree,
     distinct_dtypes,
     emit,
@@ -82,6 +84,32 @@ class Optimizer(Transformation):
         lowered, _ = lower(self.instance.composition, specs)
         files = emit(lowered, target, distinct_dtypes(specs, lowered))
         return next(iter(files.values()))
+
+    def compiled(self, form: str, params: Any, compute_capability: float | None = None) -> str:
+        """What Triton makes of the launches of a step, as text. It needs no GPU.
+
+        Args:
+          form: ``ttir`` for Triton's own IR, beside the source of each launch; or ``ptx``.
+          params: arrays, or ``jax.ShapeDtypeStruct``.
+          compute_capability: of the GPU, as in 9.0; by default what the environment names, or 8.0.
+
+        Raises:
+          TargetError: for another form, or where Triton is not installed.
+        """
+        from optgen.runtime.triton import listing, recording
+
+        if form not in listing.FORMS:
+            raise TargetError(f"compiled takes one of {', '.join(listing.FORMS)}, and not {form!r}")
+        listing.check_triton()
+        leaves, _, _ = trees.flatten(params, "params")
+        specs = self.face.specs(params)
+        made = compile_only(self.instance.composition, specs, "triton")
+        variants = tuple(made.variants[spec] for spec in specs)
+        hyperparameters = driver.evaluate_hyperparameters(self.instance.scalars, jnp.int32(0))
+        launches = recording.launches(made.unit, variants, leaves, hyperparameters)
+        default = config.COMPUTE_CAPABILITY.get()
+        capability = default if compute_capability is None else round(10 * compute_capability)
+        return listing.listing(launches, form, capability)
 
     def plan(self, params: Any, machine: Machine | str | None = None, mode: Mode = "step") -> Plan:
         """The launches that a kernel target runs for a step, and what each moves.

@@ -17,7 +17,7 @@ from optgen.optimizer import Optimizer
 SOURCES = {"jnp": "xla", "cpp": "cpu", "triton": "triton", "pallas": "tpu"}
 """The forms that are a target's source."""
 
-COMPILED = {"ttir": "triton", "ptx": "triton", "mosaic": "tpu"}
+COMPILED = {"mosaic": "tpu"}
 """What a compiler makes of a target's source, which no target in this version can show."""
 
 
@@ -31,6 +31,7 @@ class Request:
       raw: whether the passes are left out.
       print_after: the passes after which the program is shown instead.
       machine: what is planned for.
+      compute_capability: what Triton compiles for; None for what the environment names.
     """
 
     optimizer: Optimizer
@@ -38,6 +39,7 @@ class Request:
     raw: bool
     print_after: Sequence[str]
     machine: str
+    compute_capability: float | None
 
 
 def _programs(request: Request) -> list[Program]:
@@ -66,6 +68,12 @@ def _source(form: str) -> Callable[[Request], str]:
     return lambda request: request.optimizer.source(SOURCES[form], request.tree)
 
 
+def _compiled(form: str) -> Callable[[Request], str]:
+    return lambda request: request.optimizer.compiled(
+        form, request.tree, request.compute_capability
+    )
+
+
 def _stablehlo(request: Request) -> str:
     import jax
 
@@ -84,6 +92,8 @@ FORMS: dict[str, tuple[Callable[[Request], str], str]] = {
     "latex": (_latex, "latex"),
     "jnp": (_source("jnp"), "python"),
     "triton": (_source("triton"), "python"),
+    "ttir": (_compiled("ttir"), "text"),
+    "ptx": (_compiled("ptx"), "text"),
     "pallas": (_source("pallas"), "python"),
     "cpp": (_source("cpp"), "cpp"),
     "stablehlo": (_stablehlo, "text"),
@@ -109,6 +119,11 @@ FORMS: dict[str, tuple[Callable[[Request], str], str]] = {
     help="With --ir math: the program after this pass, or after 'all'; may be given again.",
 )
 @click.option("--machine", default="here", show_default=True, help="With --ir plan.")
+@click.option(
+    "--compute-capability",
+    type=click.FloatRange(min=8.0),
+    help="With --ir ttir or ptx: the GPU's, such as 9.0.",
+)
 @options.settings
 @options.work
 @options.as_json
@@ -118,6 +133,7 @@ def command(
     raw: bool,
     print_after: tuple[str, ...],
     machine: str,
+    compute_capability: float | None,
     settings: tuple[str, ...],
     shapes: tuple[str, ...],
     tree: str | None,
@@ -126,14 +142,15 @@ def command(
 ) -> None:
     """Show RULE at any stage of its compilation.
 
-    Its mathematics as a program or in LaTeX, the plan of its step, or what is emitted.
+    Its mathematics as a program or in LaTeX, the plan of its step, what is emitted, or what Triton
+    makes of that.
     """
     _check_form(form)
     if form != "math" and (raw or print_after):
         raise UsageError(f"--raw and --print-after show programs: leave out --ir {form}")
     work = options.make_work(shapes, tree, dtype)
     choice = options.chosen(rule, settings)
-    request = Request(choice.make(), work, raw, print_after, machine)
+    request = Request(choice.make(), work, raw, print_after, machine, compute_capability)
     if print_after:
         _print_passes(request)
         return

@@ -115,7 +115,19 @@ def _needed_next(scalars: Scalars, phase: int, name: str) -> bool:
 @functools.cache
 def _step_function(unit: Unit, assignment: tuple[int, ...], mode: Mode) -> Callable[..., Any]:
     """The compiled step of a tree whose leaves are served by these variants."""
-    leaf_programs = LeafPrograms(unit, assignment, mode, functools.partial(_run_leaves, unit))
+    programs = LeafPrograms(unit, assignment, mode, functools.partial(run_leaves, unit))
+    return jax.jit(step_with(unit, mode, programs))
+
+
+def step_with(unit: Unit, mode: Mode, leaf_programs: Callable[..., Any]) -> Callable[..., Any]:
+    """The step, not yet compiled.
+
+    Args:
+      unit: what was emitted.
+      mode: ``update`` or ``step``.
+      leaf_programs: takes the parameters, gradients and slots of the leaves and the scalars that
+        are known before; returns what ``run_leaves`` does.
+    """
 
     def run(
         grads: list[Any],
@@ -135,10 +147,10 @@ def _step_function(unit: Unit, assignment: tuple[int, ...], mode: Mode) -> Calla
         return out, new_slots, new_tree, new_count
 
     run.__name__ = f"optgen_{unit.name}_{mode}"
-    return jax.jit(run)
+    return run
 
 
-def _run_leaves(
+def run_leaves(
     unit: Unit, execution: Execution, known: Environment
 ) -> tuple[list[Any], list[Environment], Environment]:
     """All phases of a step: what each leaf becomes, and the next slots of the tree."""

@@ -91,3 +91,39 @@ def test_a_rule_of_ones_own_is_shown(optgen, rules):
         result = optgen("show", f"{rules}:{name}", "--ir", "jnp")
         assert result.exit_code == 0, result.stderr
         assert "UNIT = Unit(" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ("ttir", ("// def optgen_adamw_leaf_step_1(scalars", "tt.func public", "tt.store")),
+        ("ptx", (".target sm_90a", "ld.global", ".visible .entry optgen_adamw_leaf_step_1(")),
+    ],
+)
+def test_what_triton_makes_of_the_launches_is_shown(optgen, form, words):
+    pytest.importorskip("triton")
+    options = ["--shape", "8x8", "--shape", "24", "--compute-capability", "9.0"]
+    result = optgen("show", "adamw", "--ir", form, *options)
+    assert result.exit_code == 0, result.stderr
+    assert "// launch 1 of 1: optgen_adamw_leaf_step_1" in result.stdout
+    assert "// 2 programs of 4 warps, in 2 stages" in result.stdout
+    assert " 0 bytes spilled" in result.stdout
+    assert not [word for word in words if word not in result.stdout]
+
+
+def test_every_launch_of_a_step_is_shown(optgen):
+    pytest.importorskip("triton")
+    options = ["--shape", "256x512", "--shape", "24", "--set", "learning_rate=0.1"]
+    result = optgen("show", "adafactor", "--ir", "ttir", *options)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.count("// launch ") == result.stdout.count("tt.func public") > 1
+    assert "on sm_80" in result.stdout
+
+
+def test_what_triton_makes_is_refused_where_it_is_not_installed(optgen, monkeypatch):
+    from optgen.runtime.triton import listing
+
+    monkeypatch.setattr(listing.importlib.util, "find_spec", lambda name: None)
+    result = optgen("show", "adamw", "--ir", "ptx", "--shape", "8")
+    assert result.exit_code == 2
+    assert "pip install triton" in result.stderr
