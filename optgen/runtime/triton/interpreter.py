@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,12 +82,16 @@ def call(
         _round_as_gpus_do()
         given = [np.array(array) for array in arrays]  # copies, to be updated in place
         made = [_unwritten(s) for i, s in enumerate(shapes) if i not in taken]
-        with interpreting(True), _interpreted_library(), np.errstate(all="ignore"):
+        with _lock, interpreting(True), _interpreted_library(), np.errstate(all="ignore"):
             kernel[grid](*(_Array(a) for a in (*given, *made)))
         new = iter(made)
         return [given[taken[i]] if i in taken else next(new) for i in range(len(shapes))]
 
     return list(jax.pure_callback(run, shapes, *inputs))
+
+
+_lock = threading.Lock()
+"""Triton's interpreter knows of one program at a time, and JAX may run launches side by side."""
 
 
 def _unwritten(result: jax.ShapeDtypeStruct) -> np.ndarray[Any, Any]:
@@ -96,7 +101,11 @@ def _unwritten(result: jax.ShapeDtypeStruct) -> np.ndarray[Any, Any]:
 
 @contextmanager
 def _interpreted_library() -> Iterator[None]:
-    """Triton's own device functions, interpreted, wherever Triton was first imported to compile."""
+    """Triton's own device functions, interpreted, wherever Triton was first imported to compile.
+
+    The interpreter patches Triton's language when a launch begins; it need not do so again for
+    each call of a device function, which takes longer than most of them.
+    """
     import triton.language as tl
     from triton.runtime.interpreter import InterpretedFunction
     from triton.runtime.jit import JITFunction
@@ -109,9 +118,12 @@ def _interpreted_library() -> Iterator[None]:
     }
     for (module, name), function in compiled.items():
         setattr(module, name, InterpretedFunction(function.fn))
+    patching = InterpretedFunction.__call__
+    InterpretedFunction.__call__ = lambda self, *args, **kwargs: self.rewrite()(*args, **kwargs)
     try:
         yield
     finally:
+        InterpretedFunction.__call__ = patching
         for (module, name), function in compiled.items():
             setattr(module, name, function)
 
@@ -145,9 +157,7 @@ def _device() -> ModuleType:
     from optgen.runtime.triton import device
 
     with interpreting(True):
-        module = load_module("device", Path(device.__file__).read_text("utf-8"))
-    module.found = lambda comment: None  # type: ignore[attr-defined]  # assembly is not interpreted
-    return module
+        return load_module("device", Path(device.__file__).read_text("utf-8"))
 
 
 @functools.cache

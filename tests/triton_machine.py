@@ -1,0 +1,29 @@
+"""The machine of the tests of Triton kernels: Triton's interpreter, or a GPU with `-m gpu`."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from optgen.runtime import driver
+from optgen.runtime.triton import geometry, launcher, unavailable
+from optgen.runtime.triton.options import Options
+
+TINY = Options(block=64, rows=4, columns=16, settled=16, programs=3)
+"""With these, leaves of a few hundred elements have whole tiles, tails, and parts to combine."""
+
+MACHINES = ("interpreted", pytest.param("native", marks=pytest.mark.gpu))
+
+
+@contextmanager
+def machine(kind, options=TINY):
+    """Where `target="triton"` runs; with no options, launches are cut as they always are."""
+    if (reason := unavailable()) is not None:
+        pytest.skip(reason)
+    driver._step_function.cache_clear()  # it does not know of these options
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPTGEN_INTERPRET", "1" if kind == "interpreted" else "0")
+        if options is not None:
+            patch.setattr(launcher, "options_for", lambda *_: options)
+            patch.setattr(geometry, "CHUNK_ROWS", 2 * options.rows)
+        yield
+    driver._step_function.cache_clear()
