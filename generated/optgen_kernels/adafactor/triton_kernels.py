@@ -72,6 +72,7 @@ def whole_step_1(
     tiles,
     program,
     BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p, v; writes v, sum_1, sum_2."""
     decay = tl.load(scalars + 0).to(tl.float32)
@@ -81,14 +82,16 @@ def whole_step_1(
     sum_1_total = tl.full((BLOCK,), 0.0, tl.float32)
     sum_2_total = tl.full((BLOCK,), 0.0, tl.float32)
     whole = tl.cast(size // BLOCK, tl.int32)
-    for tile in range(program * tiles, tl.minimum(program * tiles + tiles, whole)):
+    first = program * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         start = tl.cast(tile, tl.int64) * BLOCK
         sum_1_tile, sum_2_tile = whole_step_1_tile(
             g_ptr + start, p_ptr + start, v_ptr + start, offsets, None, decay, one_minus_decay, eps
         )
         sum_1_total += sum_1_tile
         sum_2_total += sum_2_tile
-    if (program * tiles + tiles > whole) & (size % BLOCK != 0):
+    if (first + tiles > whole) & (size % BLOCK != 0):
         start = tl.cast(whole, tl.int64) * BLOCK
         inside = offsets < size - start
         sum_1_tile, sum_2_tile = whole_step_1_tile(
@@ -189,6 +192,7 @@ def factored_0_1_step_1(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p; writes sum_1, sum_3, sum_5."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -204,7 +208,9 @@ def factored_0_1_step_1(
     sum_3_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     sum_5_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -317,6 +323,7 @@ def factored_0_1_step_3(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, v_row, v_col, sum_2; writes sum_4."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -335,7 +342,9 @@ def factored_0_1_step_3(
     term = tl.div_rn(1.0, tl.sqrt_rn(v_col))
     sum_4_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -377,6 +386,7 @@ def factored_0_1_step_4(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p, v_row, v_col, sum_2, sum_4, sum_5; writes p."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -404,7 +414,9 @@ def factored_0_1_step_4(
     v_col = tl.load(v_col_ptr + column * v_col_column_stride, mask=inside_columns).to(tl.float32)
     term = tl.div_rn(1.0, tl.sqrt_rn(v_col))
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -444,6 +456,7 @@ def factored_1_0_step_1(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p; writes sum_1, sum_3, sum_5."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -459,7 +472,9 @@ def factored_1_0_step_1(
     sum_1_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     sum_5_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -572,6 +587,7 @@ def factored_1_0_step_3(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, v_row, v_col, sum_2; writes sum_4."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -590,7 +606,9 @@ def factored_1_0_step_3(
     row_factor = tl.div_rn(1.0, tl.sqrt_rn(tl.div_rn(v_row, factor)))
     sum_4_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -632,6 +650,7 @@ def factored_1_0_step_4(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p, v_row, v_col, sum_2, sum_4, sum_5; writes p."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -659,7 +678,9 @@ def factored_1_0_step_4(
     v_row = tl.load(v_row_ptr + column * v_row_column_stride, mask=inside_columns).to(tl.float32)
     row_factor = tl.div_rn(1.0, tl.sqrt_rn(tl.div_rn(v_row, factor)))
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -703,6 +724,7 @@ def factored_1_2_step_1(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p; writes sum_1, sum_3, sum_5."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -719,7 +741,9 @@ def factored_1_2_step_1(
     sum_3_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     sum_5_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -857,6 +881,7 @@ def factored_1_2_step_3(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, v_row, v_col, sum_2; writes sum_4."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -877,7 +902,9 @@ def factored_1_2_step_3(
     term_2 = tl.div_rn(1.0, tl.sqrt_rn(v_col))
     sum_4_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -926,6 +953,7 @@ def factored_1_2_step_4(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p, v_row, v_col, sum_2, sum_4, sum_5; writes p."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -955,7 +983,9 @@ def factored_1_2_step_4(
     v_col = tl.load(v_col_at, mask=inside_columns).to(tl.float32)
     term_2 = tl.div_rn(1.0, tl.sqrt_rn(v_col))
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -1001,6 +1031,7 @@ def factored_2_1_step_1(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p; writes sum_1, sum_3, sum_5."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -1017,7 +1048,9 @@ def factored_2_1_step_1(
     sum_1_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     sum_5_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -1156,6 +1189,7 @@ def factored_2_1_step_3(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, v_row, v_col, sum_2; writes sum_4."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -1176,7 +1210,9 @@ def factored_2_1_step_3(
     row_factor = tl.div_rn(1.0, tl.sqrt_rn(tl.div_rn(v_row, term)))
     sum_4_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -1225,6 +1261,7 @@ def factored_2_1_step_4(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p, v_row, v_col, sum_2, sum_4, sum_5; writes p."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -1254,7 +1291,9 @@ def factored_2_1_step_4(
     v_row = tl.load(v_row_at, mask=inside_columns).to(tl.float32)
     row_factor = tl.div_rn(1.0, tl.sqrt_rn(tl.div_rn(v_row, term)))
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -1364,6 +1403,7 @@ def factored_0_1_update_4(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, v_row, v_col, sum_2, sum_4, sum_5; writes update."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -1391,7 +1431,9 @@ def factored_0_1_update_4(
     v_col = tl.load(v_col_ptr + column * v_col_column_stride, mask=inside_columns).to(tl.float32)
     term = tl.div_rn(1.0, tl.sqrt_rn(v_col))
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -1433,6 +1475,7 @@ def factored_1_0_update_4(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, v_row, v_col, sum_2, sum_4, sum_5; writes update."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -1460,7 +1503,9 @@ def factored_1_0_update_4(
     v_row = tl.load(v_row_ptr + column * v_row_column_stride, mask=inside_columns).to(tl.float32)
     row_factor = tl.div_rn(1.0, tl.sqrt_rn(tl.div_rn(v_row, factor)))
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -1506,6 +1551,7 @@ def factored_1_2_update_4(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, v_row, v_col, sum_2, sum_4, sum_5; writes update."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -1535,7 +1581,9 @@ def factored_1_2_update_4(
     v_col = tl.load(v_col_at, mask=inside_columns).to(tl.float32)
     term_2 = tl.div_rn(1.0, tl.sqrt_rn(v_col))
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -1583,6 +1631,7 @@ def factored_2_1_update_4(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, v_row, v_col, sum_2, sum_4, sum_5; writes update."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -1612,7 +1661,9 @@ def factored_2_1_update_4(
     v_row = tl.load(v_row_at, mask=inside_columns).to(tl.float32)
     row_factor = tl.div_rn(1.0, tl.sqrt_rn(tl.div_rn(v_row, term)))
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns

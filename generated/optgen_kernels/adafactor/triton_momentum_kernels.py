@@ -74,6 +74,7 @@ def whole_step_1(
     tiles,
     program,
     BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p, v; writes v, sum_1, sum_2."""
     decay = tl.load(scalars + 0).to(tl.float32)
@@ -83,14 +84,16 @@ def whole_step_1(
     sum_1_total = tl.full((BLOCK,), 0.0, tl.float32)
     sum_2_total = tl.full((BLOCK,), 0.0, tl.float32)
     whole = tl.cast(size // BLOCK, tl.int32)
-    for tile in range(program * tiles, tl.minimum(program * tiles + tiles, whole)):
+    first = program * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         start = tl.cast(tile, tl.int64) * BLOCK
         sum_1_tile, sum_2_tile = whole_step_1_tile(
             g_ptr + start, p_ptr + start, v_ptr + start, offsets, None, decay, one_minus_decay, eps
         )
         sum_1_total += sum_1_tile
         sum_2_total += sum_2_tile
-    if (program * tiles + tiles > whole) & (size % BLOCK != 0):
+    if (first + tiles > whole) & (size % BLOCK != 0):
         start = tl.cast(whole, tl.int64) * BLOCK
         inside = offsets < size - start
         sum_1_tile, sum_2_tile = whole_step_1_tile(
@@ -222,6 +225,7 @@ def factored_0_1_step_1(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p; writes sum_1, sum_3, sum_5."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -237,7 +241,9 @@ def factored_0_1_step_1(
     sum_3_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     sum_5_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -350,6 +356,7 @@ def factored_0_1_step_3(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, v_row, v_col, sum_2; writes sum_4."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -368,7 +375,9 @@ def factored_0_1_step_3(
     term = tl.div_rn(1.0, tl.sqrt_rn(v_col))
     sum_4_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -411,6 +420,7 @@ def factored_0_1_step_4(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p, ema, v_row, v_col, sum_2, sum_4, sum_5; writes p, ema."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -440,7 +450,9 @@ def factored_0_1_step_4(
     v_col = tl.load(v_col_ptr + column * v_col_column_stride, mask=inside_columns).to(tl.float32)
     term = tl.div_rn(1.0, tl.sqrt_rn(v_col))
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -483,6 +495,7 @@ def factored_1_0_step_1(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p; writes sum_1, sum_3, sum_5."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -498,7 +511,9 @@ def factored_1_0_step_1(
     sum_1_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     sum_5_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -611,6 +626,7 @@ def factored_1_0_step_3(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, v_row, v_col, sum_2; writes sum_4."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -629,7 +645,9 @@ def factored_1_0_step_3(
     row_factor = tl.div_rn(1.0, tl.sqrt_rn(tl.div_rn(v_row, factor)))
     sum_4_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -672,6 +690,7 @@ def factored_1_0_step_4(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p, ema, v_row, v_col, sum_2, sum_4, sum_5; writes p, ema."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -701,7 +720,9 @@ def factored_1_0_step_4(
     v_row = tl.load(v_row_ptr + column * v_row_column_stride, mask=inside_columns).to(tl.float32)
     row_factor = tl.div_rn(1.0, tl.sqrt_rn(tl.div_rn(v_row, factor)))
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -748,6 +769,7 @@ def factored_1_2_step_1(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p; writes sum_1, sum_3, sum_5."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -764,7 +786,9 @@ def factored_1_2_step_1(
     sum_3_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     sum_5_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -902,6 +926,7 @@ def factored_1_2_step_3(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, v_row, v_col, sum_2; writes sum_4."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -922,7 +947,9 @@ def factored_1_2_step_3(
     term_2 = tl.div_rn(1.0, tl.sqrt_rn(v_col))
     sum_4_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -972,6 +999,7 @@ def factored_1_2_step_4(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p, ema, v_row, v_col, sum_2, sum_4, sum_5; writes p, ema."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -1003,7 +1031,9 @@ def factored_1_2_step_4(
     v_col = tl.load(v_col_at, mask=inside_columns).to(tl.float32)
     term_2 = tl.div_rn(1.0, tl.sqrt_rn(v_col))
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -1052,6 +1082,7 @@ def factored_2_1_step_1(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p; writes sum_1, sum_3, sum_5."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -1068,7 +1099,9 @@ def factored_2_1_step_1(
     sum_1_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     sum_5_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -1207,6 +1240,7 @@ def factored_2_1_step_3(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, v_row, v_col, sum_2; writes sum_4."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -1227,7 +1261,9 @@ def factored_2_1_step_3(
     row_factor = tl.div_rn(1.0, tl.sqrt_rn(tl.div_rn(v_row, term)))
     sum_4_total = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -1277,6 +1313,7 @@ def factored_2_1_step_4(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p, ema, v_row, v_col, sum_2, sum_4, sum_5; writes p, ema."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -1308,7 +1345,9 @@ def factored_2_1_step_4(
     v_row = tl.load(v_row_at, mask=inside_columns).to(tl.float32)
     row_factor = tl.div_rn(1.0, tl.sqrt_rn(tl.div_rn(v_row, term)))
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -1446,6 +1485,7 @@ def factored_0_1_update_4(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, ema, v_row, v_col, sum_2, sum_4, sum_5; writes ema, update."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -1475,7 +1515,9 @@ def factored_0_1_update_4(
     v_col = tl.load(v_col_ptr + column * v_col_column_stride, mask=inside_columns).to(tl.float32)
     term = tl.div_rn(1.0, tl.sqrt_rn(v_col))
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -1521,6 +1563,7 @@ def factored_1_0_update_4(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, ema, v_row, v_col, sum_2, sum_4, sum_5; writes ema, update."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -1550,7 +1593,9 @@ def factored_1_0_update_4(
     v_row = tl.load(v_row_ptr + column * v_row_column_stride, mask=inside_columns).to(tl.float32)
     row_factor = tl.div_rn(1.0, tl.sqrt_rn(tl.div_rn(v_row, factor)))
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -1600,6 +1645,7 @@ def factored_1_2_update_4(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, ema, v_row, v_col, sum_2, sum_4, sum_5; writes ema, update."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -1631,7 +1677,9 @@ def factored_1_2_update_4(
     v_col = tl.load(v_col_at, mask=inside_columns).to(tl.float32)
     term_2 = tl.div_rn(1.0, tl.sqrt_rn(v_col))
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns
@@ -1683,6 +1731,7 @@ def factored_2_1_update_4(
     program,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, ema, v_row, v_col, sum_2, sum_4, sum_5; writes ema, update."""
     column_tiles = tl.cdiv(columns, COLUMNS)
@@ -1714,7 +1763,9 @@ def factored_2_1_update_4(
     v_row = tl.load(v_row_at, mask=inside_columns).to(tl.float32)
     row_factor = tl.div_rn(1.0, tl.sqrt_rn(tl.div_rn(v_row, term)))
     whole = tl.cdiv(rows, ROWS)
-    for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):
+    first = row_chunk * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         first_row = tile * ROWS
         row = first_row + tl.arange(0, ROWS)[:, None]
         inside = (row < rows) & inside_columns

@@ -90,6 +90,7 @@ def leaf_step_1(
     tiles,
     program,
     BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p, mu, nu; writes mu, nu, sum_1, sum_2."""
     one_minus_b1 = tl.load(scalars + 0).to(tl.float32)
@@ -105,7 +106,9 @@ def leaf_step_1(
     sum_1_total = tl.full((BLOCK,), 0.0, tl.float32)
     sum_2_total = tl.full((BLOCK,), 0.0, tl.float32)
     whole = tl.cast(size // BLOCK, tl.int32)
-    for tile in range(program * tiles, tl.minimum(program * tiles + tiles, whole)):
+    first = program * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         start = tl.cast(tile, tl.int64) * BLOCK
         sum_1_tile, sum_2_tile = leaf_step_1_tile(
             g_ptr + start,
@@ -126,7 +129,7 @@ def leaf_step_1(
         )
         sum_1_total += sum_1_tile
         sum_2_total += sum_2_tile
-    if (program * tiles + tiles > whole) & (size % BLOCK != 0):
+    if (first + tiles > whole) & (size % BLOCK != 0):
         start = tl.cast(whole, tl.int64) * BLOCK
         inside = offsets < size - start
         sum_1_tile, sum_2_tile = leaf_step_1_tile(
@@ -293,6 +296,7 @@ def left_out_step_1(
     tiles,
     program,
     BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p, mu, nu; writes mu, nu, sum_1, sum_2."""
     one_minus_b1 = tl.load(scalars + 0).to(tl.float32)
@@ -307,7 +311,9 @@ def left_out_step_1(
     sum_1_total = tl.full((BLOCK,), 0.0, tl.float32)
     sum_2_total = tl.full((BLOCK,), 0.0, tl.float32)
     whole = tl.cast(size // BLOCK, tl.int32)
-    for tile in range(program * tiles, tl.minimum(program * tiles + tiles, whole)):
+    first = program * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         start = tl.cast(tile, tl.int64) * BLOCK
         sum_1_tile, sum_2_tile = left_out_step_1_tile(
             g_ptr + start,
@@ -327,7 +333,7 @@ def left_out_step_1(
         )
         sum_1_total += sum_1_tile
         sum_2_total += sum_2_tile
-    if (program * tiles + tiles > whole) & (size % BLOCK != 0):
+    if (first + tiles > whole) & (size % BLOCK != 0):
         start = tl.cast(whole, tl.int64) * BLOCK
         inside = offsets < size - start
         sum_1_tile, sum_2_tile = left_out_step_1_tile(
@@ -493,6 +499,7 @@ def leaf_update_1(
     tiles,
     program,
     BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p, mu, nu; writes mu, nu, add_decayed_weights, sum_1, sum_2."""
     one_minus_b1 = tl.load(scalars + 0).to(tl.float32)
@@ -508,7 +515,9 @@ def leaf_update_1(
     sum_1_total = tl.full((BLOCK,), 0.0, tl.float32)
     sum_2_total = tl.full((BLOCK,), 0.0, tl.float32)
     whole = tl.cast(size // BLOCK, tl.int32)
-    for tile in range(program * tiles, tl.minimum(program * tiles + tiles, whole)):
+    first = program * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         start = tl.cast(tile, tl.int64) * BLOCK
         sum_1_tile, sum_2_tile = leaf_update_1_tile(
             g_ptr + start,
@@ -530,7 +539,7 @@ def leaf_update_1(
         )
         sum_1_total += sum_1_tile
         sum_2_total += sum_2_tile
-    if (program * tiles + tiles > whole) & (size % BLOCK != 0):
+    if (first + tiles > whole) & (size % BLOCK != 0):
         start = tl.cast(whole, tl.int64) * BLOCK
         inside = offsets < size - start
         sum_1_tile, sum_2_tile = leaf_update_1_tile(

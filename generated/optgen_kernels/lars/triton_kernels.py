@@ -56,6 +56,7 @@ def leaf_step_1(
     tiles,
     program,
     BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p; writes sum_1, sum_2."""
     weight_decay = tl.load(scalars + 0).to(tl.float32)
@@ -63,14 +64,16 @@ def leaf_step_1(
     sum_1_total = tl.full((BLOCK,), 0.0, tl.float32)
     sum_2_total = tl.full((BLOCK,), 0.0, tl.float32)
     whole = tl.cast(size // BLOCK, tl.int32)
-    for tile in range(program * tiles, tl.minimum(program * tiles + tiles, whole)):
+    first = program * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         start = tl.cast(tile, tl.int64) * BLOCK
         sum_1_tile, sum_2_tile = leaf_step_1_tile(
             g_ptr + start, p_ptr + start, offsets, None, weight_decay
         )
         sum_1_total += sum_1_tile
         sum_2_total += sum_2_tile
-    if (program * tiles + tiles > whole) & (size % BLOCK != 0):
+    if (first + tiles > whole) & (size % BLOCK != 0):
         start = tl.cast(whole, tl.int64) * BLOCK
         inside = offsets < size - start
         sum_1_tile, sum_2_tile = leaf_step_1_tile(
@@ -234,20 +237,23 @@ def left_out_chosen_step_1(
     tiles,
     program,
     BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Reads g, p; writes sum_1, sum_2."""
     offsets = tl.arange(0, BLOCK)
     sum_1_total = tl.full((BLOCK,), 0.0, tl.float32)
     sum_2_total = tl.full((BLOCK,), 0.0, tl.float32)
     whole = tl.cast(size // BLOCK, tl.int32)
-    for tile in range(program * tiles, tl.minimum(program * tiles + tiles, whole)):
+    first = program * tiles
+    last = tl.minimum(first + tiles, whole)
+    for tile in tl.range(first, last, num_stages=STAGES):
         start = tl.cast(tile, tl.int64) * BLOCK
         sum_1_tile, sum_2_tile = left_out_chosen_step_1_tile(
             g_ptr + start, p_ptr + start, offsets, None
         )
         sum_1_total += sum_1_tile
         sum_2_total += sum_2_tile
-    if (program * tiles + tiles > whole) & (size % BLOCK != 0):
+    if (first + tiles > whole) & (size % BLOCK != 0):
         start = tl.cast(whole, tl.int64) * BLOCK
         inside = offsets < size - start
         sum_1_tile, sum_2_tile = left_out_chosen_step_1_tile(

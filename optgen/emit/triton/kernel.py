@@ -17,11 +17,11 @@ IDENTITY = {"sum": "0.0", "max": 'float("-inf")', "min": 'float("inf")'}
 """What a reduction over nothing gives."""
 # fmt: off
 _NAMES = (
-    "tl", "triton", "libdevice", "device", "scalars", "size", "offsets", "inside", "program",
-    "tile", "tiles", "whole", "at", "BLOCK", "ROWS", "COLUMNS", "rows", "columns", "row",
-    "column", "start", "first_row", "first_column", "column_tile", "column_tiles", "row_chunk",
-    "row_chunks", "inside_rows", "inside_columns", "index", "part", "block", "blocks", "float",
-    "range",
+    "BLOCK", "COLUMNS", "ROWS", "STAGES", "at", "block", "blocks", "column", "column_tile",
+    "column_tiles", "columns", "device", "first", "first_column", "first_row", "float", "index",
+    "inside", "inside_columns", "inside_rows", "last", "libdevice", "offsets", "part", "program",
+    "range", "row", "row_chunk", "row_chunks", "rows", "scalars", "size", "start", "tile",
+    "tiles", "tl", "triton", "whole",
 )
 # fmt: on
 """What the functions call their own values, and the modules."""

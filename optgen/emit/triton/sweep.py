@@ -76,7 +76,8 @@ class Flat(_Sweep):
         lines += self._reducing(call) if returned else self._plain(call)
         partial = {o.attr: o.args[0].op for o, _ in self.reduced}
         integers = [*self.integers, *(["tiles"] if returned else [])]
-        arguments = [*self.arrays(), *integers, "program", "BLOCK: tl.constexpr"]
+        constants = ["BLOCK: tl.constexpr", *(["STAGES: tl.constexpr"] if returned else [])]
+        arguments = [*self.arrays(), *integers, "program", *constants]
         second = self.definition(self.name, arguments, lines)
         return TritonFunction(f"{first}\n\n\n{second}", self.marked(partial))
 
@@ -114,9 +115,11 @@ class Flat(_Sweep):
         ]
         lines += [
             "whole = tl.cast(size // BLOCK, tl.int32)",
-            "for tile in range(program * tiles, tl.minimum(program * tiles + tiles, whole)):",
+            "first = program * tiles",
+            "last = tl.minimum(first + tiles, whole)",
+            "for tile in tl.range(first, last, num_stages=STAGES):",
             *indented(whole),
-            "if (program * tiles + tiles > whole) & (size % BLOCK != 0):",
+            "if (first + tiles > whole) & (size % BLOCK != 0):",
             *indented(rest),
         ]
         for total, how, name in totals:
@@ -178,7 +181,9 @@ class Matrix(_Sweep):
         lines += before
         lines += [
             f"whole = tl.cdiv({rows}, ROWS)",
-            "for tile in range(row_chunk * tiles, tl.minimum(row_chunk * tiles + tiles, whole)):",
+            "first = row_chunk * tiles",
+            "last = tl.minimum(first + tiles, whole)",
+            "for tile in tl.range(first, last, num_stages=STAGES):",
         ]
         loop = [
             "first_row = tile * ROWS",
@@ -197,7 +202,7 @@ class Matrix(_Sweep):
             if not set(o.args[0].type.axes) >= set(range(self.dimensions))
         }
         integers = [*self.integers, "tiles", "program"]
-        constants = ["ROWS: tl.constexpr", "COLUMNS: tl.constexpr"]
+        constants = [f"{name}: tl.constexpr" for name in ("ROWS", "COLUMNS", "STAGES")]
         text = self.definition(self.name, [*self.arrays(), *integers, *constants], lines)
         return TritonFunction(text, self.marked(partial))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optgen.runtime.kernels import Operand, Routine, layout
-from optgen.runtime.triton.options import CHUNK_ROWS, Options
+from optgen.runtime.triton.options import BUSY, FEWEST_ROWS, MOST_ROWS, Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,5 +154,6 @@ def tiles_of_a_program(leaves: list[Geometry]) -> int:
         return tiles
     column = len(first.extents) - 1
     if any(x.access == "partial" and column in x.axes for x in routine.operands):
-        tiles = max(tiles, CHUNK_ROWS // options.rows)
-    return tiles
+        rows = sum(leaf.elements("*") for leaf in leaves) // (BUSY * options.columns)
+        tiles = min(max(rows, FEWEST_ROWS), MOST_ROWS) // options.rows
+    return max(1, tiles)

@@ -13,7 +13,7 @@ from optgen.runtime.kernels import Kernels
 from optgen.runtime.load import load_module
 from optgen.runtime.triton import dispatch
 
-CONSTANTS = {"BLOCK": "block", "ROWS": "rows", "COLUMNS": "columns"}
+CONSTANTS = {"BLOCK": "block", "ROWS": "rows", "COLUMNS": "columns", "STAGES": "stages"}
 """Compile-time arguments of emitted functions, and the options that they are."""
 
 

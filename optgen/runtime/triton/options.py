@@ -18,7 +18,8 @@ class Options:
       programs: how many programs a launch that reduces should have: each takes several tiles, so
         that few parts are left. A launch of many small leaves has more.
       warps: of a program.
-      stages: of Triton's software pipeline.
+      stages: of the pipeline of a program that takes several tiles: all but one are on their way
+        while one is computed with; 1 for no pipeline.
     """
 
     block: int = 1024
@@ -27,12 +28,13 @@ class Options:
     settled: int = 256
     programs: int = 2048
     warps: int = 4
-    stages: int = 2
+    stages: int = 3
 
 
-CHUNK_ROWS = 128
-"""The least rows that a program takes where it leaves its part of a sum for each column: what it
-writes, and the next kernel reads, is then a sixteenth of a byte for each parameter."""
+FEWEST_ROWS, MOST_ROWS, BUSY = 128, 512, 512
+"""How many rows a program takes where it leaves its part of a sum for each column. What it writes,
+and the next kernel reads, is 8 bytes over its rows for each parameter: the more rows the better,
+as long as there are enough programs to keep a GPU busy."""
 
 
 def heuristic(kind: str, flat: bool, itemsize: int) -> Options:
