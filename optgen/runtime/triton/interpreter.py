@@ -157,7 +157,9 @@ def _device() -> ModuleType:
     from optgen.runtime.triton import device
 
     with interpreting(True):
-        return load_module("device", Path(device.__file__).read_text("utf-8"))
+        module = load_module("device", Path(device.__file__).read_text("utf-8"))
+    module.found = lambda comment: None  # type: ignore[attr-defined]  # assembly is not interpreted
+    return module
 
 
 @functools.cache
