@@ -50,7 +50,8 @@ TARGET = Setting(
 
 CACHE_DIR = Setting(
     "OPTGEN_CACHE_DIR",
-    "Where compiled CPU kernels are kept; by default in the user's own cache directory.",
+    "Where compiled CPU kernels, and what `optgen tune` measured, are kept; by default in the "
+    "user's own cache directory.",
     "",
     str,
 )

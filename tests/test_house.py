@@ -19,6 +19,7 @@ FLOORS = {
     "demo": 8.7,
     "doctor": 8.7,
     "against": 8.5,
+    "tune": 8.5,
     "verify": 8.5,
     "generate": 8.5,
     "rules": 8.2,

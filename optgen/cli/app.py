@@ -10,7 +10,7 @@ import click
 
 from optgen.errors import OptgenError, VerificationError
 
-COMMANDS = ("list", "show", "generate", "verify", "explain", "bench", "doctor", "demo")
+COMMANDS = ("list", "show", "generate", "verify", "explain", "bench", "tune", "doctor", "demo")
 """The commands, in the order in which a person meets them; each is a module of this room."""
 
 

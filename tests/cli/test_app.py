@@ -26,7 +26,7 @@ def test_every_command_has_help(optgen, command):
 
 def test_main_exits_with_the_status(capsys):
     with pytest.raises(SystemExit) as caught:
-        main(["show", "adamw", "--ir", "ptx"])
+        main(["explain", "adamw", "--machine", "abacus"])
     assert caught.value.code == 2
     with pytest.raises(SystemExit) as caught:
         main(["list"])

@@ -17,12 +17,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import platformdirs
-
 from optgen.config import CACHE_DIR
 from optgen.errors import CacheError
 from optgen.runtime.cpu import private
 from optgen.runtime.cpu.lock import locked
+from optgen.runtime.home import cache_home
 
 Build = Callable[[Path], bytes]
 """Makes the bytes of a library, with an empty directory for whatever it writes on the way."""
@@ -33,9 +32,7 @@ _REMEDY = f"or name another directory in {CACHE_DIR.name}"
 
 def directory() -> Path:
     """Where libraries are kept, whether it exists or not."""
-    named = CACHE_DIR.get()
-    root = Path(os.path.expanduser(named)) if named else platformdirs.user_cache_path("optgen")
-    return root.absolute() / "cpu"
+    return cache_home() / "cpu"
 
 
 def fetch(stem: str, build: Build) -> Path:
