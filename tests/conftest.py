@@ -50,6 +50,12 @@ def pytest_configure(config):
     os.environ.setdefault("OPTGEN_TARGET", "xla")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def triton_cache(tmp_path_factory):
+    """Where Triton keeps what it compiles: not with that of the person who runs the tests."""
+    os.environ["TRITON_CACHE_DIR"] = str(tmp_path_factory.mktemp("triton"))
+
+
 def pytest_collection_modifyitems(config, items):
     """Skip what needs an accelerator, unless it was asked for."""
     for marker in ACCELERATORS:

@@ -24,6 +24,7 @@ def machine(kind, options=TINY):
         patch.setenv("OPTGEN_INTERPRET", "1" if kind == "interpreted" else "0")
         if options is not None:
             patch.setattr(launcher, "options_for", lambda *_: options)
-            patch.setattr(geometry, "CHUNK_ROWS", 2 * options.rows)
+            for name in ("FEWEST_ROWS", "MOST_ROWS"):
+                patch.setattr(geometry, name, 2 * options.rows)
         yield
     driver._step_function.cache_clear()

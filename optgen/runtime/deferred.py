@@ -19,12 +19,14 @@ _deferred = Primitive("optgen_deferred")
 _deferred.multiple_results = True
 
 
-def deferred(function: Callable[..., Any], shapes: Any, *trees: Any) -> Any:
+def deferred(function: Callable[..., Any], shapes: Any, platform: str | None, *trees: Any) -> Any:
     """Calls a function of trees of arrays where the computation is lowered.
 
     Args:
       function: what to call; the same object for the same computation.
       shapes: a tree of what it returns, of anything with ``shape`` and ``dtype``.
+      platform: the one that this is for, where a computation is lowered for several at once;
+        None for all.
       *trees: its arguments.
     """
     arrays, given = jax.tree.flatten(trees)
@@ -33,21 +35,24 @@ def deferred(function: Callable[..., Any], shapes: Any, *trees: Any) -> Any:
     def flat(*arrays: Any) -> list[Any]:
         return jax.tree.leaves(function(*jax.tree.unflatten(given, arrays)))
 
-    out = _deferred.bind(*arrays, function=flat, results=tuple((x.shape, x.dtype) for x in results))
+    made = tuple((x.shape, x.dtype) for x in results)
+    out = _deferred.bind(*arrays, function=flat, results=made, platform=platform)
     return jax.tree.unflatten(returned, out)
 
 
 @_deferred.def_abstract_eval
-def _shapes(*_: Any, function: Any, results: Sequence[tuple[Any, Any]]) -> list[Any]:
+def _shapes(*_: Any, results: Sequence[tuple[Any, Any]], **__: Any) -> list[Any]:
     return [jax.core.ShapedArray(shape, dtype) for shape, dtype in results]
 
 
 @_deferred.def_impl
-def _evaluate(*arrays: Any, function: Any, results: Any) -> Any:
+def _evaluate(*arrays: Any, function: Any, **_: Any) -> Any:
     return function(*arrays)
 
 
-def _lower(ctx: Any, *arrays: Any, function: Any, results: Any) -> Any:
+def _lower(ctx: Any, *arrays: Any, function: Any, results: Any, platform: str | None) -> Any:
+    if platform is not None:
+        ctx = ctx.replace(platforms=(platform,))
     return mlir.lower_fun(lambda *xs: function(*xs), multiple_results=True)(ctx, *arrays)
 
 

@@ -75,7 +75,8 @@ class LeafPrograms:
                 branches["cpu"] = self.native
             else:
                 kernels = functools.partial(self.launched, target, False)
-                branches[PLATFORMS[target]] = functools.partial(deferred, kernels, shapes)
+                platform = PLATFORMS[target]
+                branches[platform] = functools.partial(deferred, kernels, shapes, platform)
         return jax.lax.platform_dependent(*trees, **branches, default=self._default(shapes))
 
     def _default(self, shapes: Any) -> Callable[..., Any]:
@@ -85,7 +86,7 @@ class LeafPrograms:
             return self.portable
         if config.INTERPRET.get():
             return functools.partial(self.launched, only, True)
-        return functools.partial(deferred, functools.partial(_refuse, only), shapes)
+        return functools.partial(deferred, functools.partial(_refuse, only), shapes, None)
 
 
 def _launcher(target: str, kernels: Any, interpreted: bool) -> Launcher:

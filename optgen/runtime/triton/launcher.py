@@ -216,14 +216,15 @@ def _that_fit(tasks: Sequence[Task]) -> Iterator[Sequence[Task]]:
 
 
 def _alike(tasks: Sequence[Task]) -> list[list[Task]]:
-    """The leaves of each function.
+    """The leaves of each function and of each choice of dtypes, which may share a function.
 
     Matrices whose rows do not begin on 16 bytes are apart, since one of them would cost all others
     their wide loads.
     """
-    groups: dict[tuple[str, bool], list[Task]] = {}
+    groups: dict[tuple[str, tuple[str, ...], bool], list[Task]] = {}
     for task in tasks:
-        groups.setdefault((task.routine.function, _aligned(task)), []).append(task)
+        dtypes = tuple(x.dtype for x in task.routine.operands)
+        groups.setdefault((task.routine.function, dtypes, _aligned(task)), []).append(task)
     return list(groups.values())
 
 

@@ -1,0 +1,100 @@
+"""How Triton kernels are called: jax_triton's two conventions, lowering for CUDA, and export."""
+
+import re
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import optgen
+from optgen.runtime.triton import bridge, unavailable
+
+PARAMS = {
+    "w": jax.ShapeDtypeStruct((33, 7), jnp.float32),
+    "b": jax.ShapeDtypeStruct((65,), jnp.bfloat16),
+}
+
+
+@pytest.fixture(autouse=True)
+def not_interpreted(monkeypatch):
+    monkeypatch.setenv("OPTGEN_INTERPRET", "0")
+    if (reason := unavailable()) is not None:
+        pytest.skip(reason)
+
+
+def traced(tx):
+    """A donated step."""
+    state = jax.eval_shape(tx.init, PARAMS)
+
+    def step(params, state, grads):
+        return tx.step(grads, state, params)
+
+    return jax.jit(step, donate_argnums=(0, 1)).trace(PARAMS, state, PARAMS)
+
+
+def test_a_step_is_lowered_for_cuda_on_any_machine():
+    """Leaves of two dtypes are in one launch."""
+    text = traced(optgen.adamw(1e-3, target="triton")).lower(lowering_platforms=("cuda",)).as_text()
+    calls = re.findall(r"stablehlo\.custom_call @triton_kernel_call.*", text)
+    assert len(calls) == 1
+    # p, mu and nu of two leaves are updated where they are.
+    assert len(re.findall(r"output_operand_alias<", calls[0])) == 6
+
+
+def test_a_step_is_exported_for_several_platforms(monkeypatch):
+    monkeypatch.setenv("OPTGEN_TARGET", "auto")
+    tx = optgen.adamw(1e-3)
+    leaves, tree = jax.tree.flatten((PARAMS, jax.eval_shape(tx.init, PARAMS), PARAMS))
+    step = jax.jit(lambda *xs: jax.tree.leaves(tx.update(*jax.tree.unflatten(tree, xs))))
+    calls = ("triton_kernel_call", "optgen_cpu")
+    checks = [jax.export.DisabledSafetyCheck.custom_call(name) for name in calls]
+    exported = jax.export.export(step, platforms=("cpu", "cuda"), disabled_checks=checks)(*leaves)
+    again = jax.export.deserialize(exported.serialize())
+    assert again.platforms == ("cpu", "cuda")
+    assert len(again.out_avals) == len(leaves) - len(PARAMS)
+
+
+class Called(Exception):
+    """Carries what a fake jax_triton was given."""
+
+
+def of_0_3(*args, kernel, out_shape, grid, name, input_output_aliases, **options):
+    raise Called(args, kernel, out_shape, grid, name, input_output_aliases, options)
+
+
+def of_0_4(*args, kernel, out_type, grid, name, input_output_aliases, **options):
+    raise Called(args, kernel, out_type, grid, name, input_output_aliases, options)
+
+
+@pytest.mark.parametrize("release", [of_0_3, of_0_4], ids=["0.3", "0.4"])
+def test_kernels_take_the_pointers_that_each_release_gives_them(release, monkeypatch):
+    """0.3 appends a pointer for each output, 0.4 only for those that are in no input's place."""
+    monkeypatch.setattr(bridge, "jax_triton", lambda: SimpleNamespace(triton_call=release))
+    tx = optgen.adamw(1e-3, target="triton")
+    state = jax.eval_shape(tx.init, PARAMS)
+    update = jax.jit(tx.update).trace(PARAMS, state, PARAMS)
+    with pytest.raises(Called) as caught:
+        update.lower(lowering_platforms=("cuda",))
+    inputs, kernel, outputs, grid, name, aliases, options = caught.value.args
+    # scalars; g, p, mu and nu of two leaves; mu, nu and the update come out
+    assert (len(inputs), len(outputs)) == (1 + 2 * 4, 2 * 3)
+    fresh = [i for i in range(len(outputs)) if i not in aliases.values()]
+    assert len(aliases) == 4
+    assert len(kernel.arg_names) == len(inputs) + len(outputs if release is of_0_3 else fresh)
+    for given, made in aliases.items():
+        assert (inputs[given].shape, inputs[given].dtype) == (
+            outputs[made].shape,
+            outputs[made].dtype,
+        )
+    assert name == kernel.__name__
+    assert grid[0] > 1
+    assert options["compute_capability"] == 80
+
+
+def test_the_environment_says_what_is_compiled_for_where_there_is_no_gpu(monkeypatch):
+    if jax.default_backend() == "gpu":
+        pytest.skip("there is one")
+    assert bridge.compute_capability() == 80
+    monkeypatch.setenv("OPTGEN_COMPUTE_CAPABILITY", "9.0")
+    assert bridge.compute_capability() == 90
