@@ -15,10 +15,11 @@ from pathlib import Path
 
 from optgen.config import CXX, CXXFLAGS
 from optgen.errors import CompilerError
-from optgen.runtime.cpu import cache
+from optgen.runtime.cache import Store
 from optgen.runtime.cpu.processor import processor
 
 NATIVE = Path(__file__).parent / "native"
+LIBRARIES = Store("cpu", ".so")
 """Where the C and C++ sources are."""
 
 HEADERS: Mapping[str, Path] = {"optgen_kernel.h": NATIVE, "optgen_sweep.h": NATIVE}
@@ -80,7 +81,7 @@ def compile_library(
     """
     chosen = compiler or find()
     stem = f"{_file_name(name)}-{_key(source, chosen, headers)}"
-    return cache.fetch(stem, lambda scratch: _compile(source, name, headers, chosen, scratch))
+    return LIBRARIES.fetch(stem, lambda scratch: _compile(source, name, headers, chosen, scratch))
 
 
 def fixed_flags() -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from optgen.errors import CompilerError
-from optgen.runtime.cpu import cache
+from optgen.runtime.cache import discard
 from optgen.runtime.cpu.compiler import HEADERS, compile_library
 
 
@@ -24,12 +24,12 @@ def load(source: str, name: str, headers: Mapping[str, Path] = HEADERS) -> ctype
     except OSError:
         # A cache may be shared by systems whose C++ libraries differ: what another one made does
         # not load here, and what is made here does.
-        cache.discard(first)
+        discard(first)
     again = compile_library(source, name, headers)
     try:
         return ctypes.CDLL(str(again))
     except OSError as error:
-        cache.discard(again)
+        discard(again)
         raise CompilerError(
             f"what the compiler made of {name} cannot be loaded: {error}. Name another compiler "
             f"in CXX, or, where programs may not run from there, another directory in "
@@ -46,7 +46,7 @@ def address(library: ctypes.CDLL, symbol: str, name: str) -> int:
     try:
         function = library[symbol]
     except AttributeError as error:
-        cache.discard(Path(library._name))
+        discard(Path(library._name))
         raise CompilerError(
             f"the library made of {name} has no function {symbol}: it must be marked OPTGEN_EXPORT"
         ) from error

@@ -6,7 +6,7 @@ import functools
 import sys
 
 from optgen.errors import OptgenError
-from optgen.runtime.cpu import cache, compiler
+from optgen.runtime.cpu import compiler
 
 
 @functools.cache
@@ -41,4 +41,4 @@ def describe() -> dict[str, str]:
         }
     except OptgenError as error:
         parts = {"compiler": f"none: {error}"}
-    return parts | {"cache": str(cache.directory())}
+    return parts | {"cache": str(compiler.LIBRARIES.directory())}

@@ -2,22 +2,33 @@
 
 0.3 gives a kernel pointers for all outputs after those of its inputs, 0.4 for those alone that
 take no input's memory.
+
+A launch is compiled once for a user: it is kept as what ``jax.export`` makes of it, so that the
+next process that lowers it imports neither Triton nor jax_triton.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import importlib.util
+import inspect
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 import jax
+import jax.export
 
 from optgen import config
+from optgen.runtime.cache import Store
 from optgen.runtime.kernels import Kernels
 from optgen.runtime.triton import dispatch
-from optgen.runtime.triton.modules import launch_function
+from optgen.runtime.triton.modules import launch_function, launch_source
 from optgen.runtime.triton.options import Options
+from optgen.runtime.triton.status import version_of
 
 
 @functools.cache
@@ -43,9 +54,11 @@ def outputs_that_are_given(outputs: Sequence[str], aliases: Mapping[int, int]) -
 
 
 def _old() -> bool:
-    import inspect
-
-    return "out_shape" in inspect.signature(jax_triton().triton_call).parameters
+    """Whether it is a release before 0.4; what is built from source is asked itself."""
+    version = version_of("jax-triton")
+    if version is None:
+        return "out_shape" in inspect.signature(jax_triton().triton_call).parameters
+    return tuple(map(int, version.split(".")[:2])) < (0, 4)
 
 
 def compute_capability() -> int:
@@ -82,19 +95,77 @@ def call(
     Returns:
       The results.
     """
-    parameters = [*names, *outputs_that_are_given(list(outputs), aliases)]
-    kernel = launch_function(kernels, parameters, sections)
-    shapes = list(outputs.values())
-    return list(
-        jax_triton().triton_call(
-            *inputs,
-            kernel=kernel,
-            grid=(sum(section.programs for section in sections),),
-            name=kernel.__name__,
-            num_warps=options.warps,
-            num_stages=options.stages,
-            compute_capability=compute_capability(),
-            input_output_aliases=dict(aliases),
-            **({"out_shape": shapes} if _old() else {"out_type": shapes}),
-        )
+    launch = _Launch(
+        kernels,
+        tuple(sections),
+        tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in inputs),
+        (*names, *outputs_that_are_given(list(outputs), aliases)),
+        tuple(outputs.values()),
+        tuple(aliases.items()),
+        options,
+        compute_capability(),
     )
+    if importlib.util.find_spec("flatbuffers") is None:  # in which jax.export writes
+        return launch.call(*inputs)
+    path = LAUNCHES.fetch(launch.stem, lambda scratch: launch.exported())
+    return list(jax.export.deserialize(bytearray(path.read_bytes())).call(*inputs))
+
+
+LAUNCHES = Store("triton", ".jax")
+
+
+@dataclass(frozen=True)
+class _Launch:
+    """One launch, and all that what is compiled for it depends on."""
+
+    kernels: Kernels
+    sections: tuple[dispatch.Section, ...]
+    inputs: tuple[jax.ShapeDtypeStruct, ...]
+    parameters: tuple[str, ...]
+    outputs: tuple[jax.ShapeDtypeStruct, ...]
+    aliases: tuple[tuple[int, int], ...]
+    options: Options
+    compute_capability: int
+
+    @property
+    def stem(self) -> str:
+        """A name that tells it apart from all others."""
+        described = (
+            launch_source(self.kernels, self.parameters, self.sections),
+            self.kernels.text,
+            Path(__file__).with_name("device.py").read_text("utf-8"),
+            [(x.shape, x.dtype.name) for x in (*self.inputs, *self.outputs)],
+            self.aliases,
+            self.options,
+            self.compute_capability,
+            [(name, version_of(name)) for name in ("jax", "jaxlib", "jax-triton", "triton")],
+        )
+        digest = hashlib.sha256(repr(described).encode()).hexdigest()
+        return f"{self.kernels.name}-{digest[:32]}"
+
+    def exported(self) -> bytes:
+        """The launch compiled by Triton, in the form in which JAX keeps a computation."""
+        targets = ("triton_kernel_call", "triton_kernel_call_ffi")
+        made = jax.export.export(
+            jax.jit(self.call),
+            platforms=("cuda",),
+            disabled_checks=[jax.export.DisabledSafetyCheck.custom_call(t) for t in targets],
+        )(*self.inputs)
+        return bytes(made.serialize())
+
+    def call(self, *inputs: jax.Array) -> list[jax.Array]:
+        """Compiles and calls it."""
+        kernel = launch_function(self.kernels, self.parameters, self.sections)
+        return list(
+            jax_triton().triton_call(
+                *inputs,
+                kernel=kernel,
+                grid=(sum(section.programs for section in self.sections),),
+                name=kernel.__name__,
+                num_warps=self.options.warps,
+                num_stages=self.options.stages,
+                compute_capability=self.compute_capability,
+                input_output_aliases=dict(self.aliases),
+                **{"out_shape" if _old() else "out_type": list(self.outputs)},
+            )
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import os
 from collections.abc import Iterator, Sequence
@@ -54,9 +55,22 @@ def _module(name: str, source: str, interpreted: bool) -> ModuleType:
     return module
 
 
-def arguments_of(kernels: Kernels, function: str, interpreted: bool = False) -> tuple[str, ...]:
-    """What an emitted function calls its arguments."""
-    return tuple(getattr(emitted(kernels, interpreted), function).arg_names)
+@functools.cache
+def _signatures(text: str) -> dict[str, tuple[str, ...]]:
+    functions = (n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef))
+    return {f.name: tuple(x.arg for x in f.args.args) for f in functions}
+
+
+def arguments_of(kernels: Kernels, function: str) -> tuple[str, ...]:
+    """What an emitted function calls its arguments; read from the text, without Triton."""
+    return _signatures(kernels.text)[function]
+
+
+def launch_source(
+    kernels: Kernels, parameters: Sequence[str], sections: Sequence[dispatch.Section]
+) -> str:
+    """The source of the kernel that runs emitted functions on leaves."""
+    return dispatch.source(_name(kernels, sections), parameters, sections)
 
 
 def launch_function(
@@ -65,11 +79,14 @@ def launch_function(
     sections: Sequence[dispatch.Section],
     interpreted: bool = False,
 ) -> Any:
-    """The kernel that runs emitted functions on leaves."""
+    """That kernel."""
+    text = launch_source(kernels, parameters, sections)
     functions = tuple(dict.fromkeys(section.function for section in sections))
-    name = f"optgen_{kernels.name}_{functions[0]}"
-    text = dispatch.source(name, parameters, sections)
-    return _loaded(kernels, name, functions, text, interpreted)
+    return _loaded(kernels, _name(kernels, sections), functions, text, interpreted)
+
+
+def _name(kernels: Kernels, sections: Sequence[dispatch.Section]) -> str:
+    return f"optgen_{kernels.name}_{sections[0].function}"
 
 
 @functools.lru_cache(maxsize=256)

@@ -5,7 +5,8 @@ import stat
 
 import pytest
 
-from optgen.runtime.cpu import private, status
+from optgen.runtime.cache import private
+from optgen.runtime.cpu import status
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,9 @@ import pytest
 
 from optgen.errors import CacheError, CompilerError
 from optgen.runtime import cpu
-from optgen.runtime.cpu import cache, handler, private
+from optgen.runtime.cache import private
+from optgen.runtime.cpu import handler
+from optgen.runtime.cpu.compiler import LIBRARIES
 from tests.runtime.cpu.kernels import ROOT, run_alone
 
 NOBODY = 65534
@@ -44,15 +46,15 @@ def names(directory: Path) -> list[str]:
 
 
 def test_what_is_kept_is_not_made_again(home, build):
-    first = cache.fetch("stem", build)
-    assert first == cache.fetch("stem", build) == home / "stem.so"
+    first = LIBRARIES.fetch("stem", build)
+    assert first == LIBRARIES.fetch("stem", build) == home / "stem.so"
     assert first.read_bytes() == b"a library"
     assert build.calls == 1
     assert names(home) == ["stem.json", "stem.so"]
 
 
 def test_it_is_for_its_owner_alone(home, build):
-    cache.fetch("stem", build)
+    LIBRARIES.fetch("stem", build)
     modes = {path: path.stat().st_mode & 0o777 for path in (home.parent, home, *home.iterdir())}
     assert set(modes.values()) == {0o700, 0o600}
     assert modes[home] == modes[home.parent] == 0o700
@@ -78,12 +80,12 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_what_is_damaged_is_made_again(home, build, damage):
-    library = cache.fetch("stem", build)
+    library = LIBRARIES.fetch("stem", build)
     damage(library, library.with_suffix(".json"))
-    assert cache.fetch("stem", build).read_bytes() == b"a library"
+    assert LIBRARIES.fetch("stem", build).read_bytes() == b"a library"
     assert not library.is_symlink()
     assert build.calls == 2
-    cache.fetch("stem", build)
+    LIBRARIES.fetch("stem", build)
     assert build.calls == 2
 
 
@@ -92,18 +94,18 @@ def test_a_failed_build_leaves_nothing(home):
         raise CompilerError("no")
 
     with pytest.raises(CompilerError):
-        cache.fetch("stem", fail)
+        LIBRARIES.fetch("stem", fail)
     assert names(home) == []
 
 
 @pytest.mark.parametrize("which", ["", "cpu", "cpu/stem.so", "cpu/stem.json"])
 @pytest.mark.parametrize("mode", [0o020, 0o002])
 def test_what_others_can_write_is_refused(home, build, which, mode):
-    cache.fetch("stem", build)
+    LIBRARIES.fetch("stem", build)
     path = home.parent / which
     path.chmod(path.stat().st_mode | mode)
     with pytest.raises(CacheError) as caught:
-        cache.fetch("stem", build)
+        LIBRARIES.fetch("stem", build)
     assert f"{path} can be written by other users" in str(caught.value)
     assert "OPTGEN_CACHE_DIR" in str(caught.value)
     assert build.calls == 1
@@ -112,24 +114,24 @@ def test_what_others_can_write_is_refused(home, build, which, mode):
 @as_root
 @pytest.mark.parametrize("which", ["", "cpu", "cpu/stem.so", "cpu/stem.json"])
 def test_what_belongs_to_someone_else_is_refused(home, build, which):
-    cache.fetch("stem", build)
+    LIBRARIES.fetch("stem", build)
     os.chown(home.parent / which, NOBODY, -1)
     with pytest.raises(CacheError, match=f"belongs to the user {NOBODY}, not to 0"):
-        cache.fetch("stem", build)
+        LIBRARIES.fetch("stem", build)
     assert build.calls == 1
 
 
 def test_what_belongs_to_someone_else_is_refused_to_anyone(home, build, monkeypatch):
-    cache.fetch("stem", build)
+    LIBRARIES.fetch("stem", build)
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     with pytest.raises(CacheError, match="belongs to the user"):
-        cache.fetch("stem", build)
+        LIBRARIES.fetch("stem", build)
 
 
 def test_a_file_in_the_place_of_the_directory(home, build):
     home.parent.write_text("not a directory")
     with pytest.raises(CacheError, match="is no directory: remove it"):
-        cache.fetch("stem", build)
+        LIBRARIES.fetch("stem", build)
 
 
 def test_the_reason_reaches_whoever_asks_whether_the_target_serves(home, monkeypatch):
@@ -144,12 +146,12 @@ def test_the_reason_reaches_whoever_asks_whether_the_target_serves(home, monkeyp
 
 def check_served_from_elsewhere(home, build, reason):
     with pytest.warns(RuntimeWarning, match=f"kept in {home} .{reason}.*OPTGEN_CACHE_DIR"):
-        library = cache.fetch("stem", build)
+        library = LIBRARIES.fetch("stem", build)
     assert library.read_bytes() == b"a library"
     assert not library.is_relative_to(home)
     assert library.parent.stat().st_mode & 0o777 == 0o700
-    assert cache.fetch("stem", build) == library  # and warns no more
-    assert cache.fetch("another", build).parent == library.parent
+    assert LIBRARIES.fetch("stem", build) == library  # and warns no more
+    assert LIBRARIES.fetch("another", build).parent == library.parent
     assert build.calls in (2, 3)  # again for the other place, where the first was found full late
     assert not home.exists() or names(home) == []
 
@@ -180,7 +182,7 @@ def test_a_full_disk_that_the_compiler_meets(home, build):
 
     home.mkdir(parents=True, mode=0o700)
     with pytest.warns(RuntimeWarning, match="No space left"):
-        library = cache.fetch("stem", compile_there)
+        library = LIBRARIES.fetch("stem", compile_there)
     assert library.read_bytes() == b"a library"
     assert names(home) == []
 
@@ -195,7 +197,7 @@ def test_no_home_that_could_be_made(monkeypatch, home_of):
 def test_nowhere_at_all(home, build, monkeypatch):
     monkeypatch.setattr(os, "mkdir", full)
     with pytest.raises(CacheError) as caught:
-        cache.fetch("stem", build)
+        LIBRARIES.fetch("stem", build)
     assert str(home) in str(caught.value)
     assert "no temporary directory can be made (No space left on device)" in str(caught.value)
 

@@ -7,7 +7,8 @@ import pytest
 
 from optgen.errors import CompilerError
 from optgen.runtime import cpu
-from optgen.runtime.cpu import cache, compiler, library, processor
+from optgen.runtime.cache import store
+from optgen.runtime.cpu import compiler, library, processor
 
 SOURCE = '#include "optgen_kernel.h"\nOPTGEN_EXPORT int answer() { return 42; }\n'
 
@@ -149,7 +150,7 @@ def test_what_another_system_made_is_made_again(home):
     path = cpu.compile_library(SOURCE, "answer")
     content = b"for another system"
     path.write_bytes(content)
-    path.with_suffix(".json").write_bytes(cache._record(content))
+    path.with_suffix(".json").write_bytes(store._record(content))
     assert library.load(SOURCE, "answer").answer() == 42
     assert path.read_bytes() != content
 

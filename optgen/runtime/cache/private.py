@@ -36,7 +36,6 @@ def open_instead(reason: str, setting: str) -> None:
             return
         try:
             root = Path(tempfile.mkdtemp(prefix="optgen-"))
-            (root / "cpu").mkdir(mode=0o700)
         except OSError as error:
             raise CacheError(
                 f"{reason}, and no temporary directory can be made ({error.strerror}): name a "
@@ -49,7 +48,7 @@ def open_instead(reason: str, setting: str) -> None:
             RuntimeWarning,
             stacklevel=2,
         )
-        _opened.append(root / "cpu")
+        _opened.append(root)
 
 
 def _remove(root: Path, owner: int) -> None:
