@@ -27,7 +27,11 @@ class Traffic:
 
 
 def traffic(launch: Launch) -> Traffic:
-    """What a launch moves."""
+    """What a launch moves, in one piece for each leaf.
+
+    What is left of a reduction is counted once: a GPU's programs leave a part each, which the next
+    launch combines, about a tenth of a byte for each parameter of a matrix.
+    """
     reads: Counter[str] = Counter()
     writes: Counter[str] = Counter()
     for operand in launch.kernel.operands:
@@ -86,7 +90,7 @@ def scratch_bytes(launches: Iterable[Launch]) -> int:
 
 def count_launches(launches: Iterable[Launch]) -> int:
     """How many launches there are; what is left to xla is at least one for each leaf."""
-    return sum(len(x.leaves) if x.kernel.kind == "xla" else 1 for x in launches)
+    return sum(len(x.leaves) if x.kernel.kind == "xla" else not x.joined for x in launches)
 
 
 def floor_seconds(launches: Iterable[Launch], machine: Machine) -> float:

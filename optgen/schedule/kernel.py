@@ -77,7 +77,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Launch:
-    """A kernel, and the leaves on which it runs.
+    """A kernel, and the leaves on which it runs: a launch, or part of one.
 
     Attributes:
       phase: scalars that are computed after this phase depend on it.
@@ -85,6 +85,7 @@ class Launch:
       dtypes: what its symbolic dtypes stand for.
       leaves: places in the plan's list of leaves.
       layouts: of each of the leaves, where its elements are.
+      joined: whether it runs in the same launch as the one before it in the plan.
     """
 
     phase: int
@@ -92,6 +93,7 @@ class Launch:
     dtypes: Dtypes
     leaves: tuple[int, ...]
     layouts: tuple[Layout, ...]
+    joined: bool = False
 
 
 @functools.lru_cache(maxsize=1024)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from optgen.errors import UsageError
+from optgen.runtime.tpu.chip import GENERATIONS
+from optgen.runtime.tpu.packed import LARGEST
 from optgen.schedule.measure import (
     copy_bandwidth,
     core_count,
     level_two_bytes,
     vector_bytes,
 )
-
-_MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Machine:
       vector_bytes: the widest load of one lane or core, in bytes.
       max_operands: how many arrays one launch can be given, or None for no limit.
       source: where the figures are from.
+      mixes_kernels: whether one launch runs all kernels that can run at the same time.
+      shared_elements: how large a leaf may be to share a launch with others, or None for any.
     """
 
     name: str
@@ -49,20 +51,24 @@ class Machine:
     vector_bytes: int
     max_operands: int | None
     source: str
+    shared_elements: int | None = None
+    mixes_kernels: bool = False
 
 
 def _gpu(name: str, title: str, bandwidth: float, cores: int, source: str) -> Machine:
-    # Kernel parameters take 32,764 bytes from CUDA 12.1 on, 8 for a pointer; the rest is for
-    # scalars. One launch spreads a leaf over all multiprocessors, so none keeps it on chip.
-    return Machine(name, title, "gpu", bandwidth, 0, 3e-6, cores, 16, 4000, source)
+    # Kernel parameters take 32,764 bytes from CUDA 12.1 on, 8 for a pointer, and an array that is
+    # updated in place may have two. One launch spreads a leaf over all multiprocessors, so none
+    # keeps it on chip.
+    return Machine(
+        name, title, "gpu", bandwidth, 0, 3e-6, cores, 16, 2000, source, mixes_kernels=True
+    )
 
 
-def _tpu(name: str, title: str, bandwidth: float, cores: int, vmem_mib: int) -> Machine:
-    # A quarter of a core's VMEM is left to the compiler and to the buffers of a pipeline. A
-    # register holds 8×128 float32.
+def _tpu(name: str, title: str, bandwidth: float, cores: int) -> Machine:
+    # A register holds 8×128 float32.
     source = "Google Cloud's documentation of the generation; VMEM from JAX's Pallas TPU reference"
-    fits = vmem_mib * _MIB * 3 // 4
-    return Machine(name, title, "tpu", bandwidth, fits, 2e-6, cores, 4096, None, source)
+    room = GENERATIONS[name].room
+    return Machine(name, title, "tpu", bandwidth, room, 2e-6, cores, 4096, None, source, LARGEST)
 
 
 MACHINES = {
@@ -72,11 +78,11 @@ MACHINES = {
         _gpu("h100", "NVIDIA H100 SXM", 3.35e12, 132, "NVIDIA's H100 data sheet"),
         _gpu("h200", "NVIDIA H200 SXM", 4.8e12, 132, "NVIDIA's H200 data sheet"),
         _gpu("b200", "NVIDIA B200", 8.0e12, 148, "NVIDIA's DGX B200 data sheet, an eighth"),
-        _tpu("v4", "TPU v4", 1.228e12, 2, 16),
-        _tpu("v5e", "TPU v5e", 8.19e11, 1, 128),
-        _tpu("v5p", "TPU v5p", 2.765e12, 2, 64),
-        _tpu("v6e", "TPU v6e", 1.64e12, 1, 128),
-        _tpu("tpu7x", "TPU7x, one of two cores", 3.69e12, 1, 64),
+        _tpu("v4", "TPU v4", 1.228e12, 2),
+        _tpu("v5e", "TPU v5e", 8.19e11, 1),
+        _tpu("v5p", "TPU v5p", 2.765e12, 2),
+        _tpu("v6e", "TPU v6e", 1.64e12, 1),
+        _tpu("tpu7x", "TPU7x, one of two cores", 3.69e12, 1),
     )
 }
 """The machines that are known by name."""

@@ -23,6 +23,7 @@ from optgen.schedule.kernel import Launch, kernel_of
 from optgen.schedule.leaf import Leaf, LeafProgram, Mode, check_program
 from optgen.schedule.machine import Machine
 from optgen.schedule.render import launch_dict, launch_text
+from optgen.schedule.resident import stays_in_vmem
 from optgen.schedule.stages import Step, steps
 from optgen.schedule.views import layout_without_view
 
@@ -127,7 +128,7 @@ def plan(
                 f"leaf {leaf.name!r} has the shape {leaf.shape}, and its program {program.name!r} "
                 f"is for leaves of rank {program.rank}"
             )
-        chosen = _choose(program, leaf.shape, leaf.dtypes, machine.on_chip_bytes)
+        chosen = _choose(program, leaf.shape, leaf.dtypes, machine)
         scheduled.append(Scheduled(place, leaf, chosen))
     launches = tuple(check_launch(launch) for launch in bucket(scheduled, machine))
     return Plan(mode, machine, tuple(programs), tuple(leaves), launches)
@@ -135,16 +136,20 @@ def plan(
 
 @functools.lru_cache(maxsize=4096)
 def _choose(
-    program: LeafProgram, shape: tuple[int, ...], dtypes: Dtypes, on_chip_bytes: int
+    program: LeafProgram, shape: tuple[int, ...], dtypes: Dtypes, machine: Machine
 ) -> tuple[Step, ...]:
     """The steps of one leaf: resident where it fits on chip and that moves fewer bytes."""
     staged = steps(program, dtypes)
-    if not on_chip_bytes:
+    if not machine.on_chip_bytes:
         return staged
     resident = steps(program, dtypes, resident=True)
-    if any(kernel_of(step)[1] is None for step in resident):
+    if any(kernel_of(step)[1] is None for step in (*staged, *resident)):
         return staged
-    if max(_held(step, shape, dtypes) for step in resident) > on_chip_bytes:
+    if machine.kind == "tpu":
+        fits = stays_in_vmem(staged, shape, dtypes, machine.on_chip_bytes)
+    else:
+        fits = max(_held(step, shape, dtypes) for step in resident) <= machine.on_chip_bytes
+    if not fits:
         return staged
     rank = (_moved(resident, shape, dtypes), len(resident))
     return resident if rank < (_moved(staged, shape, dtypes), len(staged)) else staged

@@ -16,7 +16,7 @@ def launch_text(number: int, launch: Launch) -> str:
     view = kernel.view.kind if kernel.view else f"left to xla: {kernel.why_xla}"
     lines = [
         f"launch {number}, phase {launch.phase + 1}: {kernel.kind}, {view}, "
-        f"leaves {_ranges(launch.leaves)}"
+        f"leaves {_ranges(launch.leaves)}{', in the launch before' if launch.joined else ''}"
     ]
     for x in kernel.operands:
         combine = f" by {x.combine}" if x.combine else ""
@@ -57,6 +57,7 @@ def launch_dict(launch: Launch) -> dict[str, Any]:
         "body": text(kernel.body),
         "dtypes": vars(launch.dtypes),
         "leaves": list(launch.leaves),
+        "joined": launch.joined,
         "layouts": [{"extents": x.extents, "order": x.order} for x in launch.layouts],
         "reads": moved.reads,
         "writes": moved.writes,

@@ -14,6 +14,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import mlir
 
 from optgen import config
+from optgen.errors import TargetError
 
 _MIB = 2**20
 
@@ -30,6 +31,11 @@ class Generation:
     kinds: tuple[str, ...]
     vmem: int
 
+    @property
+    def room(self) -> int:
+        """What a launch may take of it; the rest is the compiler's."""
+        return self.vmem * 3 // 4
+
 
 GENERATIONS: Mapping[str, Generation] = {
     "v4": Generation(("TPU v4",), 16 * _MIB),
@@ -40,22 +46,33 @@ GENERATIONS: Mapping[str, Generation] = {
 }
 """Those that kernels are compiled for, by the name that machines have; sizes from JAX's Pallas."""
 
-SMALLEST = "v4"
-"""What fits its VMEM fits that of every other generation."""
-
 
 def generation() -> str:
-    """The generation that kernels are lowered for: the TPU's that is here, or the one asked for."""
+    """The generation that kernels are lowered for: the TPU's that is here, or the one asked for.
+
+    Raises:
+      TargetError: if there is none of the name in OPTGEN_TPU.
+    """
     kind = jax.devices()[0].device_kind
     for name, found in GENERATIONS.items():
         if kind in found.kinds:
             return name
-    return config.TPU.get()
+    name = config.TPU.get()
+    if name not in GENERATIONS:
+        raise TargetError(
+            f"OPTGEN_TPU={name} is no generation of TPUs: say one of {', '.join(GENERATIONS)}"
+        )
+    return name
 
 
 def vmem() -> int:
     """The vector memory of a core of that generation, in bytes."""
     return GENERATIONS[generation()].vmem
+
+
+def room() -> int:
+    """What a launch may take of it."""
+    return GENERATIONS[generation()].room
 
 
 @functools.cache

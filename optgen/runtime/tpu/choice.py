@@ -14,7 +14,7 @@ from optgen.runtime.tpu.frame import frame_of
 from optgen.runtime.tpu.work import Run, Work
 
 
-def chosen(chain: Chain, shape: tuple[int, ...], vmem: int) -> Chain | None:
+def chosen(chain: Chain, shape: tuple[int, ...], room: int) -> Chain | None:
     """The launches that serve a leaf, as ``Run``, or None where none do.
 
     A leaf is packed with others where it is small. Else it stays in VMEM throughout a phase where
@@ -23,33 +23,33 @@ def chosen(chain: Chain, shape: tuple[int, ...], vmem: int) -> Chain | None:
     Args:
       chain: the routines of the leaf.
       shape: its shape.
-      vmem: the vector memory of a core, in bytes.
+      room: the vector memory that a launch may take, in bytes.
     """
-    if math.prod(shape) == 1:  # XLA computes single numbers beside the vectors
+    if math.prod(shape) <= 1:  # nothing to do, or a single number, which XLA computes on the side
         return None
     phases = dict.fromkeys(routine.phase for routine in chain.routines)
     runs: list[Run] = []
     for phase in phases:
         parts = tuple(routine for routine in chain.routines if routine.phase == phase)
         whole = _run(chain, parts)
-        if packed.packable(work_of(whole, shape)) or _resident(work_of(whole, shape), vmem):
+        if packed.packable(work_of(whole, shape)) or _resident(work_of(whole, shape), room):
             runs.append(whole)
             continue
         each = [_run(chain, (part,)) for part in parts]
-        if not all(run.kind == "settle" or _fits(work_of(run, shape), vmem) for run in each):
+        if not all(run.kind == "settle" or _fits(work_of(run, shape), room) for run in each):
             return None
         runs.extend(each)
     return replace(chain, routines=tuple(runs))
 
 
-def _resident(work: Work, vmem: int) -> bool:
+def _resident(work: Work, room: int) -> bool:
     """Whether a leaf had better stay in VMEM between the routines of a phase."""
     sweeps = any(part.kind != "settle" for part in work.parts)
-    return len(work.parts) > 1 and sweeps and _fits(work, vmem)
+    return len(work.parts) > 1 and sweeps and _fits(work, room)
 
 
-def _fits(work: Work, vmem: int) -> bool:
-    return tiled.held_bytes(work) <= vmem * 3 // 4
+def _fits(work: Work, room: int) -> bool:
+    return tiled.held_bytes(work) <= room
 
 
 @functools.cache

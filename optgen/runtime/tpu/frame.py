@@ -47,7 +47,7 @@ def order_of(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     # than eight where the array does.
     pairs = [(rank - 2, rank - 1)]
     pairs += [(row, column) for column, row in itertools.permutations(reversed(range(rank)), 2)]
-    row, column = min(pairs, key=lambda pair: _stored(shape, pair, 4 // itemsize))
+    row, column = min(pairs, key=lambda pair: _stored(shape, pair, max(1, 4 // itemsize)))
     return (*(axis for axis in range(rank) if axis not in (row, column)), row, column)
 
 

@@ -36,7 +36,7 @@ class TpuLauncher:
 
         None where a leaf is one number, or is a vector that does not fit.
         """
-        return chosen(chains[0], shape, chip.vmem()) if chains else None
+        return chosen(chains[0], shape, chip.room()) if chains else None
 
     def contributed(self, values: Sequence[Any]) -> list[Any]:
         """Each array once: it holds what all leaves of a launch contribute."""
@@ -47,7 +47,7 @@ class TpuLauncher:
         works = [(task, work_of(task.routine, task.shape)) for task in tasks]
         functions, name = vars(_module(self.kernels)), f"optgen_{self.kernels.name}"
         small = [(task, work) for task, work in works if packed.packable(work)]
-        for pack in packed.packs(small, chip.vmem()):
+        for pack in packed.packs(small, chip.room()):
             packed.launch_packed(f"{name}_small_leaves", functions, pack, scalars, self.pallas)
         for task, work in works:
             if packed.packable(work):

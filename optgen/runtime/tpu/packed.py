@@ -36,7 +36,7 @@ def packable(work: Work) -> bool:
     return padded(work.frame.dims, 4) <= LARGEST
 
 
-def packs(tasks: Sequence[tuple[Task, Work]], vmem: int) -> Iterator[list[tuple[Task, Work]]]:
+def packs(tasks: Sequence[tuple[Task, Work]], room: int) -> Iterator[list[tuple[Task, Work]]]:
     """Cuts small leaves into launches: those that contribute alike, as many as one can take."""
     ordered = sorted(tasks, key=lambda item: contributions(item[1]))
     for _, alike in itertools.groupby(ordered, key=lambda item: contributions(item[1])):
@@ -44,7 +44,7 @@ def packs(tasks: Sequence[tuple[Task, Work]], vmem: int) -> Iterator[list[tuple[
         elements = held = 0
         for task, work in alike:
             size, bytes_ = padded(work.frame.dims, 4), held_bytes(work)
-            if pack and (elements + size > MOST or held + bytes_ > vmem // 2):
+            if pack and (elements + size > MOST or held + bytes_ > room // 2):
                 yield pack
                 pack, elements, held = [], 0, 0
             pack.append((task, work))
