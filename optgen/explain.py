@@ -20,14 +20,15 @@ _XLA_DECIDES = (
 
 @dataclass(frozen=True)
 class StageReport:
-    """One launch of the plan.
+    """One kernel of the plan, on all leaves that come to it at the same time.
 
     Attributes:
       phase: its phase, from 1; scalars are computed between phases.
       kind: ``sweep``, ``settle``, ``resident`` or ``xla``.
       view: ``flat``, ``matrix`` or ``batched``; None for ``xla``.
       leaves: on how many leaves it runs.
-      launches: how many launches it is: 1, but one for each leaf that is left to xla.
+      launches: how many launches it is: 1, but 0 where it runs in the launch of the stage before,
+        and one for each leaf that is left to xla.
       reads: bytes for each parameter of those leaves, by the name of the array.
       writes: the same.
       temporaries: large arrays that it writes for later stages of the same step.
@@ -168,6 +169,7 @@ def _stage_lines(number: int, stage: StageReport) -> Iterator[str]:
     kind = f"{stage.kind}, {stage.view}" if stage.view else f"left to xla: {stage.why_xla}"
     yield (
         f"{number:3}. {_count(stage.leaves, 'leaf')}; {kind}; "
+        f"{'' if stage.launches else 'in the same launch; '}"
         f"{_bytes(stage.bytes_per_parameter)} bytes for each parameter of the tree"
     )
     for label, arrays in (("reads", stage.reads), ("writes", stage.writes)):

@@ -29,7 +29,9 @@ def side(comparison, name):
 def test_adamw_is_at_its_floor_and_xla_takes_a_kernel_for_each_leaf(chip):
     found = against.compare(choose("adamw"), LEAVES, chip)
     plan, theirs = side(found, "optgen's plan"), side(found, "jitted optax.adamw")
-    assert (plan.launches, plan.bytes_per_parameter) == (1, 28)
+    # On a TPU a leaf of this size has a launch of its own.
+    launches = {"h200": 1, "v5e": len(LEAVES)}[chip]
+    assert (plan.launches, plan.bytes_per_parameter) == (launches, 28)
     assert theirs.launches >= len(LEAVES)
     assert theirs.bytes_per_parameter <= 28.01
     assert side(found, "optgen, target xla").launches >= len(LEAVES)

@@ -42,6 +42,14 @@ phase 2, after reductions over the tree
     )
 
 
+def test_kernels_that_share_a_launch_say_so():
+    text = str(
+        explain(plan([rules.adamw()], [Leaf("a", (3,)), Leaf("b", (4,), Dtypes("bfloat16"))], H200))
+    )
+    assert "in 1 launch." in text
+    assert "  2. 1 leaf; sweep, flat; in the same launch; " in text
+
+
 def test_the_xla_target_says_that_xla_decides():
     assert "XLA decides which kernels run" in str(explained(rules.adamw(), (4,), target="xla"))
     assert "XLA decides" not in str(explained(rules.adamw(), (4,), target="cpu"))

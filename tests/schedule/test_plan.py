@@ -61,7 +61,7 @@ def test_a_tree_of_hundreds_of_leaves_costs_a_handful_of_launches(tree, program,
 def test_adafactor_on_gpt2():
     programs, placed = adafactor_tree(models.gpt2_small())
     p = plan(programs, placed, H200)
-    assert p.launch_count <= 14
+    assert p.launch_count == 4
     assert p.bytes_per_parameter < 24.2
     on_chip = plan(programs, placed, machine("v5e"))
     assert on_chip.bytes_per_parameter < 17
@@ -122,6 +122,33 @@ def test_a_bucket_is_split_where_one_launch_cannot_take_all_operands():
     p = plan([rules.adamw()], [Leaf(str(i), (i,), WIDE) for i in range(5)], few)
     assert [x.leaves for x in p.launches] == [(0, 1), (2, 3), (4,)]
     assert_same(p)
+
+
+def test_a_gpu_runs_all_kernels_at_a_point_in_one_launch():
+    programs, placed = adafactor_tree(models.gpt2_small())
+    mixed = plan(programs, placed, H200)
+    apart = plan(programs, placed, replace(H200, mixes_kernels=False))
+    assert (mixed.launch_count, apart.launch_count) == (4, 10)
+    assert [replace(x, joined=False) for x in mixed.launches] == list(apart.launches)
+    assert mixed.bytes == apart.bytes
+    assert not mixed.launches[0].joined
+    assert mixed.launches[1].joined
+    assert "in the launch before" in str(mixed)
+    dtypes = [Leaf("a", (3,)), Leaf("b", (4,), WIDE)]
+    assert plan([rules.adamw()], dtypes, H200).launch_count == 1
+
+
+def test_launches_are_mixed_as_far_as_their_operands_fit():
+    programs, placed = adafactor_tree(models.gpt2_small())
+    few = replace(H200, max_operands=600)
+    assert 4 < plan(programs, placed, few).launch_count < 10
+
+
+def test_what_is_left_to_xla_is_in_no_launch_with_others():
+    p = plan(
+        [rules.adamw(), rules.sm3(3)], [Leaf("a", (2, 3, 4), program=1), Leaf("b", (3,))], H200
+    )
+    assert not [x for x in p.launches if x.joined and x.kernel.kind == "xla"]
 
 
 def test_an_empty_tree():

@@ -85,7 +85,7 @@ def shipped(device: str) -> Path:
 
 def users(device: str) -> Path:
     """The file of a device in the user's cache, whether it exists or not."""
-    return cache_home() / "triton" / f"{slug(device)}.json"
+    return cache_home() / "tuned" / f"{slug(device)}.json"
 
 
 def slug(device: str) -> str:
