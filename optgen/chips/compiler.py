@@ -27,7 +27,7 @@ from optgen.errors import ChipError
 
 # Kernels whose form JAX does not promise to keep from one version to the next; parent and child
 # are of one version.
-_CUSTOM_CALLS = ("triton_kernel_call", "__gpu$xla.gpu.triton")
+_CUSTOM_CALLS = ("triton_kernel_call", "triton_kernel_call_ffi", "__gpu$xla.gpu.triton")
 
 
 class Compiler:

@@ -14,6 +14,7 @@ import hashlib
 import importlib.util
 import inspect
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,16 +157,19 @@ class _Launch:
     def call(self, *inputs: jax.Array) -> list[jax.Array]:
         """Compiles and calls it."""
         kernel = launch_function(self.kernels, self.parameters, self.sections)
-        return list(
-            jax_triton().triton_call(
-                *inputs,
-                kernel=kernel,
-                grid=(sum(section.programs for section in self.sections),),
-                name=kernel.__name__,
-                num_warps=self.options.warps,
-                num_stages=self.options.stages,
-                compute_capability=self.compute_capability,
-                input_output_aliases=dict(self.aliases),
-                **{"out_shape" if _old() else "out_type": list(self.outputs)},
+        with warnings.catch_warnings():
+            # 0.4 would rather have references, which a step's own arrays are not.
+            warnings.filterwarnings("ignore", "input_output_aliases is deprecated")
+            return list(
+                jax_triton().triton_call(
+                    *inputs,
+                    kernel=kernel,
+                    grid=(sum(section.programs for section in self.sections),),
+                    name=kernel.__name__,
+                    num_warps=self.options.warps,
+                    num_stages=self.options.stages,
+                    compute_capability=self.compute_capability,
+                    input_output_aliases=dict(self.aliases),
+                    **{"out_shape" if _old() else "out_type": list(self.outputs)},
+                )
             )
-        )

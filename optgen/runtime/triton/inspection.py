@@ -69,6 +69,9 @@ class Compiled:
         for vector, bits in re.findall(rf"{what}\.global\S*?(?:\.v(\d))?\.b(\d+)\b", self.ptx):
             width = int(vector or 1) * int(bits) // 8
             found[width] = found.get(width, 0) + 1
+        if what == "ld":  # those of a pipeline go to shared memory
+            for number in re.findall(r"cp\.async\.c[ag]\.shared\.global.*?\], (\w+)", self.ptx):
+                found[int(number, 0)] = found.get(int(number, 0), 0) + 1
         return found
 
 
