@@ -26,6 +26,7 @@ OPTIONAL = {
     "triton": "the triton target",
     "jax-cuda13-plugin": "the triton target",
     "libtpu": "the tpu target",
+    "flatbuffers": "explain --against-xla, and keeping compiled GPU launches",
     "flashoptim-jax": "bench --against flashoptim",
 }
 """What only some commands need."""

@@ -15,7 +15,7 @@ from optgen.runtime.targets import TARGETS
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
-LONG = {"bench", "demo", "verify"}  # parsed here, run by tests of their own
+LONG = {"bench", "demo", "tune", "verify"}  # parsed here, run by tests of their own
 
 
 def blocks(language: str) -> list[str]:
@@ -90,8 +90,8 @@ def test_links_into_the_repository_lead_somewhere():
 
 def test_make_has_the_targets_that_are_named():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    named = re.findall(r"\bmake ([a-z]+)", "\n".join(blocks("sh")) + README)
-    assert {"demo", "test"} <= set(named)
+    named = re.findall(r"\bmake ([a-z]+(?:-[a-z]+)?)", "\n".join(blocks("sh")) + README)
+    assert {"demo", "test", "test-gpu", "bench-gpu"} <= set(named)
     assert not [name for name in named if f"\n{name}:" not in makefile and name != "and"]
 
 
