@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from optgen import config
@@ -86,10 +88,11 @@ class Optimizer(Transformation):
         return next(iter(files.values()))
 
     def compiled(self, form: str, params: Any, compute_capability: float | None = None) -> str:
-        """What Triton makes of the launches of a step, as text. It needs no GPU.
+        """What a compiler makes of the launches of a step, as text. It needs no accelerator.
 
         Args:
-          form: ``ttir`` for Triton's own IR, beside the source of each launch; or ``ptx``.
+          form: ``ttir`` for Triton's own IR, beside the source of each launch; ``ptx``; or
+            ``mosaic`` for what Pallas gives to the compiler of a TPU.
           params: arrays, or ``jax.ShapeDtypeStruct``.
           compute_capability: of the GPU, as in 9.0; by default what the environment names, or 8.0.
 
@@ -98,8 +101,11 @@ class Optimizer(Transformation):
         """
         from optgen.runtime.triton import listing, recording
 
-        if form not in listing.FORMS:
-            raise TargetError(f"compiled takes one of {', '.join(listing.FORMS)}, and not {form!r}")
+        forms = (*listing.FORMS, "mosaic")
+        if form not in forms:
+            raise TargetError(f"compiled takes one of {', '.join(forms)}, and not {form!r}")
+        if form == "mosaic":
+            return self._mosaic(params)
         listing.check_triton()
         leaves, _, _ = trees.flatten(params, "params")
         specs = self.face.specs(params)
@@ -110,6 +116,13 @@ class Optimizer(Transformation):
         default = config.COMPUTE_CAPABILITY.get()
         capability = default if compute_capability is None else round(10 * compute_capability)
         return listing.listing(launches, form, capability)
+
+    def _mosaic(self, params: Any) -> str:
+        from optgen.runtime.tpu.listing import listing
+
+        optimizer = Optimizer(replace(self.instance, target="tpu"))
+        state = jax.eval_shape(optimizer.init, params)
+        return listing(optimizer.step, params, state, params)
 
     def plan(self, params: Any, machine: Machine | str | None = None, mode: Mode = "step") -> Plan:
         """The launches that a kernel target runs for a step, and what each moves.

@@ -17,9 +17,6 @@ from optgen.optimizer import Optimizer
 SOURCES = {"jnp": "xla", "cpp": "cpu", "triton": "triton", "pallas": "tpu"}
 """The forms that are a target's source."""
 
-COMPILED = {"mosaic": "tpu"}
-"""What a compiler makes of a target's source, which no target in this version can show."""
-
 
 @dataclass(frozen=True)
 class Request:
@@ -95,6 +92,7 @@ FORMS: dict[str, tuple[Callable[[Request], str], str]] = {
     "ttir": (_compiled("ttir"), "text"),
     "ptx": (_compiled("ptx"), "text"),
     "pallas": (_source("pallas"), "python"),
+    "mosaic": (_compiled("mosaic"), "text"),
     "cpp": (_source("cpp"), "cpp"),
     "stablehlo": (_stablehlo, "text"),
 }
@@ -106,7 +104,7 @@ FORMS: dict[str, tuple[Callable[[Request], str], str]] = {
 @click.option(
     "form",
     "--ir",
-    type=click.Choice([*FORMS, *COMPILED]),
+    type=click.Choice([*FORMS]),
     default="math",
     show_default=True,
     help="The stage to show.",
@@ -145,7 +143,6 @@ def command(
     Its mathematics as a program or in LaTeX, the plan of its step, what is emitted, or what Triton
     makes of that.
     """
-    _check_form(form)
     if form != "math" and (raw or print_after):
         raise UsageError(f"--raw and --print-after show programs: leave out --ir {form}")
     work = options.make_work(shapes, tree, dtype)
@@ -162,17 +159,6 @@ def command(
         )
     else:
         output.print_source(text, language)
-
-
-def _check_form(form: str) -> None:
-    from optgen.runtime.targets import TARGETS
-
-    known = [name for name in FORMS if SOURCES.get(name, "xla") in TARGETS]
-    if form not in known:
-        raise UsageError(
-            f"--ir {form} belongs to the target {(SOURCES | COMPILED)[form]!r}, and is not in this "
-            f"version of optgen: there are {', '.join(known)}"
-        )
 
 
 def _print_passes(request: Request) -> None:

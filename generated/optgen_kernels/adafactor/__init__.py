@@ -23,7 +23,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, cpu_momentum, triton, triton_momentum, xla, xla_momentum
+from . import cpu, cpu_momentum, tpu, tpu_momentum, triton, triton_momentum, xla, xla_momentum
 
 adafactor = Package(
     name="adafactor",
@@ -55,6 +55,7 @@ adafactor = Package(
             xla.UNIT,
             cpu.NATIVE,
             triton.KERNELS,
+            tpu.KERNELS,
         ),
         (
             {
@@ -67,6 +68,7 @@ adafactor = Package(
             xla_momentum.UNIT,
             cpu_momentum.NATIVE,
             triton_momentum.KERNELS,
+            tpu_momentum.KERNELS,
         ),
     ),
     doc=__doc__,

@@ -18,7 +18,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, triton, xla
+from . import cpu, tpu, triton, xla
 
 amsgrad = Package(
     name="amsgrad",
@@ -39,6 +39,7 @@ amsgrad = Package(
             xla.UNIT,
             cpu.NATIVE,
             triton.KERNELS,
+            tpu.KERNELS,
         ),
     ),
     doc=__doc__,

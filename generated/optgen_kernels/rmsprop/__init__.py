@@ -21,6 +21,9 @@ from . import (
     cpu,
     cpu_centered,
     cpu_momentum,
+    tpu,
+    tpu_centered,
+    tpu_momentum,
     triton,
     triton_centered,
     triton_momentum,
@@ -55,6 +58,7 @@ rmsprop = Package(
             xla.UNIT,
             cpu.NATIVE,
             triton.KERNELS,
+            tpu.KERNELS,
         ),
         (
             {
@@ -67,12 +71,14 @@ rmsprop = Package(
             xla_centered.UNIT,
             cpu_centered.NATIVE,
             triton_centered.KERNELS,
+            tpu_centered.KERNELS,
         ),
         (
             {"eps_in_sqrt": True, "centered": False, "nesterov": False, "bias_correction": False},
             xla_momentum.UNIT,
             cpu_momentum.NATIVE,
             triton_momentum.KERNELS,
+            tpu_momentum.KERNELS,
         ),
     ),
     doc=__doc__,

@@ -1,0 +1,67 @@
+"""Adam (Kingma and Ba, 2015, arXiv:1412.6980).
+
+    mu' = (1 - b1)*g + b1*mu
+    mu_hat = mu'/(1 - b1**t)
+    nu' = (1 - b2)*g**2 + b2*nu
+    nu_hat = nu'/(1 - b2**t)
+    scale_by_adam = mu_hat/(sqrt(nu_hat + eps_root) + eps)
+    p' = p - learning_rate*scale_by_adam
+
+Emitted for mu_dtype=None, nesterov=False.
+
+Emitted by optgen: change the rule, not this file. Each function is the body of one Pallas kernel,
+on a tile of a leaf in a TPU's vector memory, in float32. What varies along some dimensions only
+has extent 1 along the others. ``leaf`` knows the extents of the whole leaf, and reduces a tile;
+``optgen.runtime.tpu`` brings tiles in and out, and combines what they are reduced to.
+"""
+
+import jax.numpy as jnp
+
+
+def leaf_step_1(
+    leaf,
+    g,
+    p,
+    mu,
+    nu,
+    minus_learning_rate,
+    one_minus_b1,
+    b1,
+    bias_correction_b1,
+    one_minus_b2,
+    b2,
+    bias_correction_b2,
+    eps_root,
+    eps,
+):
+    """Reads g, p, mu, nu; writes p, mu, nu."""
+    mu_next = one_minus_b1 * g + b1 * mu
+    mu_hat = mu_next / bias_correction_b1
+    nu_next = one_minus_b2 * (g * g) + b2 * nu
+    nu_hat = nu_next / bias_correction_b2
+    scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
+    return {"p": p + minus_learning_rate * scale_by_adam, "mu": mu_next, "nu": nu_next}
+
+
+def leaf_update_1(
+    leaf,
+    g,
+    mu,
+    nu,
+    minus_learning_rate,
+    one_minus_b1,
+    b1,
+    bias_correction_b1,
+    one_minus_b2,
+    b2,
+    bias_correction_b2,
+    eps_root,
+    eps,
+):
+    """Reads g, mu, nu; writes mu, nu, update."""
+    mu_next = one_minus_b1 * g + b1 * mu
+    mu_hat = mu_next / bias_correction_b1
+    nu_next = one_minus_b2 * (g * g) + b2 * nu
+    nu_hat = nu_next / bias_correction_b2
+    scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
+    return {"update": minus_learning_rate * scale_by_adam, "mu": mu_next, "nu": nu_next}

@@ -1,0 +1,103 @@
+"""What the Pallas kernels of lion in the file beside this one are given, and make.
+
+Emitted by optgen: change the rule, not this file.
+"""
+
+from optgen.runtime.kernels import Chain, Kernels, Operand, Routine, beside
+
+KERNELS = Kernels(
+    name="lion",
+    target="tpu",
+    source=beside(__file__),
+    step=(
+        Chain(
+            variant=0,
+            dtypes=("float32", "float32", "float32"),
+            routines=(
+                Routine(
+                    "leaf_step_1",
+                    phase=0,
+                    kind="sweep",
+                    view=(),
+                    operands=(
+                        Operand("g", "float32", "*", "in", "leaf"),
+                        Operand("p", "float32", "*", "in-out", "leaf"),
+                        Operand("mu", "float32", "*", "in-out", "leaf"),
+                    ),
+                    scalars=(
+                        "minus_learning_rate",
+                        "one_minus_b1",
+                        "b1",
+                        "weight_decay",
+                        "one_minus_b2",
+                        "b2",
+                    ),
+                ),
+            ),
+        ),
+        Chain(
+            variant=1,
+            dtypes=("float32", "float32", "float32"),
+            routines=(
+                Routine(
+                    "left_out_step_1",
+                    phase=0,
+                    kind="sweep",
+                    view=(),
+                    operands=(
+                        Operand("g", "float32", "*", "in", "leaf"),
+                        Operand("p", "float32", "*", "in-out", "leaf"),
+                        Operand("mu", "float32", "*", "in-out", "leaf"),
+                    ),
+                    scalars=("minus_learning_rate", "one_minus_b1", "b1", "one_minus_b2", "b2"),
+                ),
+            ),
+        ),
+    ),
+    update=(
+        Chain(
+            variant=0,
+            dtypes=("float32", "float32", "float32"),
+            routines=(
+                Routine(
+                    "leaf_update_1",
+                    phase=0,
+                    kind="sweep",
+                    view=(),
+                    operands=(
+                        Operand("g", "float32", "*", "in", "leaf"),
+                        Operand("p", "float32", "*", "in", "leaf"),
+                        Operand("mu", "float32", "*", "in-out", "leaf"),
+                        Operand("update", "float32", "*", "out", "leaf"),
+                    ),
+                    scalars=(
+                        "minus_learning_rate",
+                        "one_minus_b1",
+                        "b1",
+                        "weight_decay",
+                        "one_minus_b2",
+                        "b2",
+                    ),
+                ),
+            ),
+        ),
+        Chain(
+            variant=1,
+            dtypes=("float32", "float32", "float32"),
+            routines=(
+                Routine(
+                    "left_out_update_1",
+                    phase=0,
+                    kind="sweep",
+                    view=(),
+                    operands=(
+                        Operand("g", "float32", "*", "in", "leaf"),
+                        Operand("mu", "float32", "*", "in-out", "leaf"),
+                        Operand("update", "float32", "*", "out", "leaf"),
+                    ),
+                    scalars=("minus_learning_rate", "one_minus_b1", "b1", "one_minus_b2", "b2"),
+                ),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,82 @@
+"""Lion (Chen et al., 2023, arXiv:2302.06675).
+
+For leaves with mask None, or mask True:
+
+    x = (1 - b1)*g + b1*mu
+    scale_by_lion = sign(x)
+    add_decayed_weights = scale_by_lion + weight_decay*p
+    mu' = (1 - b2)*g + b2*mu
+    p' = p - learning_rate*add_decayed_weights
+
+For leaves with mask False:
+
+    x = (1 - b1)*g + b1*mu
+    scale_by_lion = sign(x)
+    mu' = (1 - b2)*g + b2*mu
+    p' = p - learning_rate*scale_by_lion
+
+Emitted for mu_dtype=None.
+
+Emitted by optgen: change the rule, not this file. Each function is the body of one Pallas kernel,
+on a tile of a leaf in a TPU's vector memory, in float32. What varies along some dimensions only
+has extent 1 along the others. ``leaf`` knows the extents of the whole leaf, and reduces a tile;
+``optgen.runtime.tpu`` brings tiles in and out, and combines what they are reduced to.
+"""
+
+import jax.numpy as jnp
+
+
+def leaf_step_1(
+    leaf,
+    g,
+    p,
+    mu,
+    minus_learning_rate,
+    one_minus_b1,
+    b1,
+    weight_decay,
+    one_minus_b2,
+    b2,
+):
+    """Reads g, p, mu; writes p, mu."""
+    x = one_minus_b1 * g + b1 * mu
+    scale_by_lion = jnp.sign(x)
+    add_decayed_weights = scale_by_lion + weight_decay * p
+    mu_next = one_minus_b2 * g + b2 * mu
+    return {"p": p + minus_learning_rate * add_decayed_weights, "mu": mu_next}
+
+
+def left_out_step_1(leaf, g, p, mu, minus_learning_rate, one_minus_b1, b1, one_minus_b2, b2):
+    """Reads g, p, mu; writes p, mu."""
+    x = one_minus_b1 * g + b1 * mu
+    scale_by_lion = jnp.sign(x)
+    mu_next = one_minus_b2 * g + b2 * mu
+    return {"p": p + minus_learning_rate * scale_by_lion, "mu": mu_next}
+
+
+def leaf_update_1(
+    leaf,
+    g,
+    p,
+    mu,
+    minus_learning_rate,
+    one_minus_b1,
+    b1,
+    weight_decay,
+    one_minus_b2,
+    b2,
+):
+    """Reads g, p, mu; writes mu, update."""
+    x = one_minus_b1 * g + b1 * mu
+    scale_by_lion = jnp.sign(x)
+    add_decayed_weights = scale_by_lion + weight_decay * p
+    mu_next = one_minus_b2 * g + b2 * mu
+    return {"update": minus_learning_rate * add_decayed_weights, "mu": mu_next}
+
+
+def left_out_update_1(leaf, g, mu, minus_learning_rate, one_minus_b1, b1, one_minus_b2, b2):
+    """Reads g, mu; writes mu, update."""
+    x = one_minus_b1 * g + b1 * mu
+    scale_by_lion = jnp.sign(x)
+    mu_next = one_minus_b2 * g + b2 * mu
+    return {"update": minus_learning_rate * scale_by_lion, "mu": mu_next}

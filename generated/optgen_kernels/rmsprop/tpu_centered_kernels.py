@@ -1,0 +1,39 @@
+"""RMSProp (Tieleman and Hinton, 2012, Coursera lecture 6.5).
+
+    nu' = (1 - decay)*g**2 + decay*nu
+    mu' = (1 - decay)*g + decay*mu
+    variance = nu' - mu'**2
+    scaling = rsqrt(variance + eps)
+    scale_by_stddev = scaling*g
+    p' = p - learning_rate*scale_by_stddev
+
+Emitted for eps_in_sqrt=True, centered=True, momentum=None, nesterov=False,
+bias_correction=False.
+
+Emitted by optgen: change the rule, not this file. Each function is the body of one Pallas kernel,
+on a tile of a leaf in a TPU's vector memory, in float32. What varies along some dimensions only
+has extent 1 along the others. ``leaf`` knows the extents of the whole leaf, and reduces a tile;
+``optgen.runtime.tpu`` brings tiles in and out, and combines what they are reduced to.
+"""
+
+from jax import lax
+
+
+def leaf_step_1(leaf, g, p, nu, mu, minus_learning_rate, one_minus_decay, decay, eps):
+    """Reads g, p, nu, mu; writes p, nu, mu."""
+    nu_hat = one_minus_decay * (g * g) + decay * nu
+    mu_hat = one_minus_decay * g + decay * mu
+    variance = nu_hat - mu_hat * mu_hat
+    scaling = lax.rsqrt(variance + eps)
+    scale_by_stddev = scaling * g
+    return {"p": p + minus_learning_rate * scale_by_stddev, "mu": mu_hat, "nu": nu_hat}
+
+
+def leaf_update_1(leaf, g, nu, mu, minus_learning_rate, one_minus_decay, decay, eps):
+    """Reads g, nu, mu; writes nu, mu, update."""
+    nu_hat = one_minus_decay * (g * g) + decay * nu
+    mu_hat = one_minus_decay * g + decay * mu
+    variance = nu_hat - mu_hat * mu_hat
+    scaling = lax.rsqrt(variance + eps)
+    scale_by_stddev = scaling * g
+    return {"update": minus_learning_rate * scale_by_stddev, "mu": mu_hat, "nu": nu_hat}

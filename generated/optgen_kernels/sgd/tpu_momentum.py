@@ -1,0 +1,52 @@
+"""What the Pallas kernels of sgd in the file beside this one are given, and make.
+
+Emitted by optgen: change the rule, not this file.
+"""
+
+from optgen.runtime.kernels import Chain, Kernels, Operand, Routine, beside
+
+KERNELS = Kernels(
+    name="sgd",
+    target="tpu",
+    source=beside(__file__),
+    step=(
+        Chain(
+            variant=0,
+            dtypes=("float32", "float32", "float32"),
+            routines=(
+                Routine(
+                    "leaf_step_1",
+                    phase=0,
+                    kind="sweep",
+                    view=(),
+                    operands=(
+                        Operand("g", "float32", "*", "in", "leaf"),
+                        Operand("p", "float32", "*", "in-out", "leaf"),
+                        Operand("trace", "float32", "*", "in-out", "leaf"),
+                    ),
+                    scalars=("minus_learning_rate", "momentum"),
+                ),
+            ),
+        ),
+    ),
+    update=(
+        Chain(
+            variant=0,
+            dtypes=("float32", "float32", "float32"),
+            routines=(
+                Routine(
+                    "leaf_update_1",
+                    phase=0,
+                    kind="sweep",
+                    view=(),
+                    operands=(
+                        Operand("g", "float32", "*", "in", "leaf"),
+                        Operand("trace", "float32", "*", "in-out", "leaf"),
+                        Operand("update", "float32", "*", "out", "leaf"),
+                    ),
+                    scalars=("minus_learning_rate", "momentum"),
+                ),
+            ),
+        ),
+    ),
+)
