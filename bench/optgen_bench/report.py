@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from optgen_bench import machine
 from optgen_bench.records import Case, Costs, Ratio, Report
+from optgen_bench.timing import TIMINGS
 
 
 def heading(case: Case) -> str:
@@ -23,7 +24,8 @@ def markdown(report: Report) -> str:
     peers = list(dict.fromkeys(r.peer for case in report.cases for r in case.ratios))
     lines = [
         f"{machine.title(report.machine)}, {report.date[:10]}. A ratio is the peer's time over "
-        "optgen's: above 1, optgen is faster; in **bold**, the peer is.",
+        "optgen's: above 1, optgen is faster; in **bold**, the peer is. The times: "
+        f"{TIMINGS[report.timing].about}.",
         "",
         _line(["rule", "work", "optgen", "share of roof", *(f"vs {p}" for p in peers)]),
         _line(["---", "---", *["---:"] * (2 + len(peers))]),

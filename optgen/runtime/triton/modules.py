@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -46,6 +47,7 @@ def emitted(kernels: Kernels, interpreted: bool = False) -> ModuleType:
 
 
 def _module(name: str, source: str, interpreted: bool) -> ModuleType:
+    _import_to_compile()
     with interpreting(interpreted):
         module = load_module(name, source)
         if interpreted:
@@ -53,6 +55,17 @@ def _module(name: str, source: str, interpreted: bool) -> ModuleType:
 
             replace_libraries(module)
     return module
+
+
+@functools.cache
+def _import_to_compile() -> None:
+    """Imports what has device functions of its own, before anything is interpreted.
+
+    What is imported while ``TRITON_INTERPRET`` is set can never be compiled in this process.
+    """
+    with interpreting(False):
+        importlib.import_module("triton.language")
+        importlib.import_module("optgen.runtime.triton.device")
 
 
 @functools.cache
