@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from optgen import dsl
 from optgen.ir.evaluate import Dtypes, Inputs, evaluate_tree
 from optgen.runtime import cpu
+from tests.triton_machine import MACHINES, machine
 
 SHAPES = {"vector": (5,), "matrix": (3, 4), "other": (2, 6), "cube": (2, 3, 2), "empty": (0,)}
 UNARY = {
@@ -99,6 +100,15 @@ def test_random_rules_mean_the_same_in_jax_and_in_numpy(recipe, next_slot, seed)
 @given(*CHOICES)
 def test_random_rules_mean_the_same_in_cpp_and_in_numpy(recipe, next_slot, seed):
     compare(make_rule(recipe, next_slot)(target="cpu"), seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", MACHINES)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@given(*CHOICES)
+def test_random_rules_mean_the_same_in_triton_and_in_numpy(kind, recipe, next_slot, seed):
+    with machine(kind):
+        compare(make_rule(recipe, next_slot)(target="triton"), seed)
 
 
 def compare(tx, seed):

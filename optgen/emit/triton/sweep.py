@@ -57,11 +57,10 @@ class Flat(_Sweep):
         self.prepare()
         tile = f"{self.name}_tile"
         scalars = [line.split(" = ", 1)[0] for line in self.out.levels["scalar"]]
-        element = "\n".join([*self.out.levels["element"], *self.stores])
-        body_text = element + "".join(x for _, x in self.reduced)
-        passed = [s for s in scalars if _mentions(body_text, s)]
-        large = [pointer(x.name) for x in self.kernel.operands if x.type.axes == LEAF]
         returned = [x for _, x in self.reduced]
+        inner = "\n".join([*self.out.levels["element"], *self.stores, *returned])
+        passed = [s for s in scalars if _mentions(inner, s)]
+        large = [pointer(x.name) for x in self.kernel.operands if x.type.axes == LEAF]
         body = [self.about(), *self.out.levels["element"], *self.stores]
         if returned:
             body.append(f"return {', '.join(returned)}")

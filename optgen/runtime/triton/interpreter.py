@@ -172,7 +172,8 @@ def _library() -> SimpleNamespace:
         def apply(*args: Any) -> Any:
             data = function(*(arg.handle.data for arg in args)).astype(args[0].handle.data.dtype)
             scalar = args[0].dtype
-            kind = tl.block_type(scalar, list(data.shape)) if data.ndim else scalar
+            block = any(arg.type.is_block() for arg in args)
+            kind = tl.block_type(scalar, list(data.shape)) if block else scalar
             return tl.tensor(TensorHandle(data, scalar), kind)
 
         return apply
