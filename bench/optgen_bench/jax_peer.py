@@ -14,7 +14,8 @@ import optax
 
 from optgen.chips.hlo import parse
 from optgen.chips.module import read_kernels
-from optgen_bench import workloads
+from optgen.errors import ParseError
+from optgen_bench import machine, workloads
 from optgen_bench.contestants import Contestant, Work
 from optgen_bench.records import Costs
 
@@ -64,7 +65,8 @@ class JaxStep(Contestant):
         costs, self._launches = compile_costs(self._function, self._optimizer, work.tree, build)
         self._shapes = jax.eval_shape(self._optimizer.init, work.tree)
         explain = getattr(self._optimizer, "explain", None)
-        self._explanation = explain(work.tree) if self.ours and explain is not None else None
+        if self.ours and explain is not None:
+            self._explanation = explain(work.tree, machine.planned_for())
         return costs
 
     def allocate(self, work: Work) -> None:
@@ -185,11 +187,12 @@ def _optax_step(optimizer: Any, gradients: Any, state: Any, parameters: Any) -> 
 
 def compile_costs(
     jitted: Any, optimizer: Any, tree: workloads.Tree, build: float
-) -> tuple[Costs, int]:
+) -> tuple[Costs, int | None]:
     """Traces, lowers and compiles for a tree of shapes, timing each; jit keeps the result.
 
     Returns:
-      The costs, and the number of instructions that XLA runs one after the other.
+      The costs, and the number of instructions that XLA runs one after the other; None where its
+      module cannot be read.
     """
     state = jax.eval_shape(optimizer.init, tree)
     begin = time.perf_counter()
@@ -206,7 +209,10 @@ def compile_costs(
         compile=after_compile - after_lower,
         peak_bytes=_peak_bytes(compiled),
     )
-    return costs, count_launches(compiled.as_text())
+    try:
+        return costs, count_launches(compiled.as_text())
+    except ParseError:  # a device's module may hold what no chip's has that could be looked at
+        return costs, None
 
 
 def count_launches(module: str) -> int:

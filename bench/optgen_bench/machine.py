@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jax
 
+from optgen.schedule.machine import HERE, MACHINES
 from optgen_bench.records import Machine
 
 _PACKAGES = ("jax", "jaxlib", "optax", "optgen", "numpy", "torch", "triton", "jax-triton", "libtpu")
@@ -32,6 +33,18 @@ def describe() -> Machine:
         busy=busy(),
         environment={name: os.environ[name] for name in _VARIABLES if name in os.environ},
     )
+
+
+def planned_for() -> str:
+    """Returns the machine, as `optgen explain --machine` knows it, whose plan counts the bytes.
+
+    The plan for a GPU of another name is that of any: none keeps a leaf on chip.
+    """
+    if jax.default_backend() != "gpu":
+        return HERE
+    kind = str(jax.devices()[0].device_kind).lower()
+    gpus = [name for name, machine in MACHINES.items() if machine.kind == "gpu"]
+    return next((name for name in gpus if name in kind), gpus[0])
 
 
 def threads() -> int:

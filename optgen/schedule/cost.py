@@ -30,7 +30,7 @@ def traffic(launch: Launch) -> Traffic:
     """What a launch moves, in one piece for each leaf.
 
     What is left of a reduction is counted once: a GPU's programs leave a part each, which the next
-    launch combines, about a tenth of a byte for each parameter of a matrix.
+    launch combines. For Adafactor that is a few hundredths of a byte for each parameter.
     """
     reads: Counter[str] = Counter()
     writes: Counter[str] = Counter()

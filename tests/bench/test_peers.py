@@ -398,3 +398,13 @@ def test_a_missing_flashoptim_says_how_it_is_installed(monkeypatch):
     assert "pip install flashoptim-jax" in absent["flashoptim-full"]
     monkeypatch.setattr(flash_peer.importlib.util, "find_spec", lambda name: True)
     assert flash_peer.why_no_flash() == "its kernels are for NVIDIA GPUs"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("NVIDIA H200", "h200"), ("NVIDIA B200", "b200"), ("NVIDIA L4", "a100")]
+)
+def test_bytes_are_those_of_the_plan_for_the_device(monkeypatch, kind, name):
+    assert machine.planned_for() == "here"
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(jax, "devices", lambda: [types.SimpleNamespace(device_kind=kind)])
+    assert machine.planned_for() == name
