@@ -7,7 +7,7 @@ RULES ?= sgd adam adamw nadam nadamw amsgrad lion rmsprop adagrad adafactor lamb
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-gpu test-gpu generate lint clean
+.PHONY: help demo test bench bench-gpu test-gpu tune generate lint clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
@@ -27,6 +27,12 @@ test-gpu: .venv/.gpu  ## run the tests that need an NVIDIA GPU
 
 bench-gpu: .venv/.gpu  ## time the triton target against optax, torch and flashoptim-jax on a GPU
 	$(BIN)/python -m optgen_bench.gpu
+
+tune: .venv/.gpu  ## measure the options of GPU kernels, for all who have this GPU
+	mkdir -p optgen/runtime/triton/tuned
+	for rule in $(filter-out clip+%,$(RULES)); do for dtype in float32 bfloat16; do \
+	  $(BIN)/optgen tune $$rule --dtype $$dtype -o optgen/runtime/triton/tuned || exit; \
+	done; done
 
 generate: .venv/.stamp  ## emit every stock optimizer again into generated/
 	$(BIN)/optgen generate --all -o generated/optgen_kernels

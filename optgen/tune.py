@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
+import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -137,22 +139,48 @@ class Scratch:
 
     Attributes:
       optimizer: what takes the steps.
+      tree: what over, of ``jax.ShapeDtypeStruct``.
       parameters: updated in place by all candidates.
       state: the same.
       gradients: read only.
     """
 
     def __init__(self, optimizer: Optimizer, params: Any) -> None:
-        self.optimizer = optimizer
-        self.parameters = jax.tree.map(jnp.array, materialise(params))
+        self.optimizer, self.tree = optimizer, params
         self.gradients = jax.tree.map(jnp.array, gradients(params))
-        self.state = jax.jit(optimizer.init)(self.parameters)
+        self.fill()
+
+    def fill(self) -> None:
+        """Makes parameters and state anew."""
+        self.parameters = jax.tree.map(jnp.array, materialise(self.tree))
+        self.state = jax.jit(self.optimizer.init)(self.parameters)
 
     def measure(self, candidates: Sequence[Choices], seconds: float) -> list[float]:
-        """The median seconds of a step with each of the candidates, interleaved."""
+        """The median seconds of a step with each of the candidates, interleaved.
+
+        One that cannot be compiled or launched, for want of shared memory above all, takes forever;
+        the first, which is in use, must run.
+        """
         players = [Candidate(f"{i}", self, options) for i, options in enumerate(candidates)]
-        times = rounds.measure(players, seconds, timing=ON_DEVICE)
-        return [times[player.name].median for player in players]
+        able = [player for player in players if self._runs(player, needed=player is players[0])]
+        times = rounds.measure(able, seconds, timing=ON_DEVICE)
+        for player in able:
+            player.release()
+        return [
+            times[player.name].median if player.name in times else math.inf for player in players
+        ]
+
+    def _runs(self, player: Candidate, needed: bool) -> bool:
+        try:
+            player.take(1)
+            player.wait()
+        except Exception as error:  # Triton's, jax_triton's or XLA's, at whatever stage
+            if needed:
+                raise
+            warnings.warn(f"left out, as it does not run: {error}".partition("\n")[0], stacklevel=2)
+            self.fill()  # what it was given may be gone
+            return False
+        return True
 
 
 class Candidate(Contestant):

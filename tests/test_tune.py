@@ -1,6 +1,7 @@
 """`optgen tune`: which options win, by times that a test makes up; and the steps that it takes."""
 
 import json
+import math
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from optgen.cli.app import app
 from optgen.errors import TargetError
 from optgen.runtime.triton import interpreter, status, tables, tuned
 from optgen.runtime.triton.options import Options
+from optgen_bench.spread import spread
 
 pytest.importorskip("triton")
 
@@ -117,6 +119,29 @@ def test_candidates_step_on_arrays_of_their_own_with_their_own_options(monkeypat
     np.testing.assert_allclose(scratch.parameters["w"], params["w"], rtol=1e-5)
 
 
+def test_options_that_do_not_run_are_left_out(monkeypatch):
+    call = interpreter.call
+
+    def failing(kernels, sections, *rest):
+        if sections[0].constants["BLOCK"] == 32:
+            raise RuntimeError("out of shared memory\nin a kernel")
+        return call(kernels, sections, *rest)
+
+    monkeypatch.setattr(interpreter, "call", failing)
+    monkeypatch.setattr(
+        tune.rounds,
+        "measure",
+        lambda players, seconds, timing: {p.name: spread([float(p.name) + 1]) for p in players},
+    )
+    scratch = tune.Scratch(optgen.adamw(1e-1, target="triton"), SHAPES)
+    blocks = [{ADAMW: Options(block=block)} for block in (16, 32, 64)]
+    with pytest.warns(UserWarning, match="left out, as it does not run: out of shared memory$"):
+        assert scratch.measure(blocks, 1.0) == [1.0, math.inf, 3.0]
+    assert int(scratch.state.count) == 1  # the arrays were made anew after the second
+    with pytest.raises(RuntimeError, match="out of shared memory"):
+        scratch.measure(blocks[1:], 1.0)
+
+
 def test_the_command_writes_a_table_that_later_launches_use(monkeypatch, tmp_path):
     monkeypatch.setattr(
         tune.Scratch, "measure", lambda self, candidates, seconds: [*range(len(candidates), 0, -1)]
@@ -131,10 +156,13 @@ def test_the_command_writes_a_table_that_later_launches_use(monkeypatch, tmp_pat
     (routine,) = tune.kinds(optgen.adamw(1e-3, target="triton"), SHAPES).values()
     assert tuned.options_for(routine).block == 4096
 
-    elsewhere = tmp_path / "mine.json"
-    result = CliRunner().invoke(app, [*arguments, "--json", "-o", str(elsewhere)])
-    assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout) == json.loads(elsewhere.read_text())
+    for named, written in (
+        (tmp_path / "mine.json", tmp_path / "mine.json"),
+        (tmp_path, tmp_path / "nvidia-h200.json"),
+    ):
+        result = CliRunner().invoke(app, [*arguments, "--json", "-o", str(named)])
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout) == json.loads(written.read_text())
 
 
 def test_without_a_gpu_nothing_is_measured(monkeypatch):

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     "path",
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Where to keep what was found; by default in the cache, where later runs find it.",
+    type=click.Path(path_type=Path),
+    help="A file for what was found, or a directory for one named by the GPU; by default the "
+    "cache, where later runs find it.",
 )
 @options.as_json
 def command(
@@ -47,7 +48,7 @@ def command(
     device = device_here()
     work = options.make_work(shapes, tree, dtype)
     choice = options.chosen(rule, settings)
-    place = path or tables.users(device)
+    place = tables.place(device, path)
     with output.progress(f"tune {choice.name}") as progress:
         found = tune(choice.make("triton"), work, seconds, progress=progress)
     tables.write(place, found.merged(tables.read(place)))

@@ -88,6 +88,13 @@ def users(device: str) -> Path:
     return cache_home() / "tuned" / f"{slug(device)}.json"
 
 
+def place(device: str, named: Path | None) -> Path:
+    """The file for a device: a file or a directory that was named, else the user's own."""
+    if named is None:
+        return users(device)
+    return named / f"{slug(device)}.json" if named.is_dir() else named
+
+
 def slug(device: str) -> str:
     """The device's name as files have it: `nvidia-h200`."""
     return "-".join(re.findall(r"[a-z0-9]+", device.lower()))
