@@ -1,3 +1,5 @@
+import contextlib
+import functools
 import importlib.util
 import inspect
 import sys
@@ -408,3 +410,38 @@ def test_bytes_are_those_of_the_plan_for_the_device(monkeypatch, kind, name):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setattr(jax, "devices", lambda: [types.SimpleNamespace(device_kind=kind)])
     assert machine.planned_for() == name
+
+
+def test_on_a_gpu_torch_records_a_step_and_replays_it(monkeypatch):
+    """By a stand-in: what is recorded is not run, and what is replayed runs no Python."""
+    log = []
+
+    class Graph:
+        def replay(self):
+            log.append("replay")
+
+    @contextlib.contextmanager
+    def noted(name, *_):
+        log.append(f"begin {name}")
+        yield
+        log.append(f"end {name}")
+
+    stream = types.SimpleNamespace(wait_stream=lambda other: log.append("wait"))
+    cuda = types.SimpleNamespace(
+        Stream=lambda: stream,
+        current_stream=lambda: stream,
+        stream=functools.partial(noted, "aside"),
+        CUDAGraph=Graph,
+        graph=functools.partial(noted, "graph"),
+        synchronize=lambda: log.append("synchronize"),
+    )
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(cuda=cuda))
+    contestant = torch_peer.TorchStep("torch-fused", None, "fused", on_device=True)
+    contestant._device = "cuda"
+    contestant._step = torch_peer._recorded(lambda: log.append("step"))
+    before = ["wait", "begin aside", "step", "step", "step", "end aside", "wait"]
+    assert log == [*before, "begin graph", "step", "end graph"]
+    log.clear()
+    contestant.take(2)
+    contestant.wait()
+    assert log == ["replay", "replay", "synchronize"]
