@@ -6,6 +6,7 @@ It is imported only when a step is built, so that this module is free where it i
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.util
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import jax
 
 # Given "full" (state in float32, and no more) or "compressed" (its default: moments of 8 bits, and
-# 24 bits of each parameter of fewer): an optimizer with `init` and `step`.
+# 24 bits kept of each parameter of 16): an optimizer with `init` and `step`.
 MakeFlash = Callable[[str], Any]
 
 _NAMES = {"adam": "flash_adam", "adamw": "flash_adamw", "lion": "flash_lion", "sgd": "flash_sgd"}
@@ -21,16 +22,29 @@ _NAMES = {"adam": "flash_adam", "adamw": "flash_adamw", "lion": "flash_lion", "s
 
 @dataclasses.dataclass(frozen=True)
 class Stepping:
-    """Its optimizer, with the arguments of `step` in the order of optgen's."""
+    """Its optimizer, with the arguments of `step` in the order of optgen's.
 
-    inner: Any
+    Attributes:
+      make: takes its settings.
+      kind: "full" or "compressed".
+    """
+
+    make: Callable[..., Any]
+    kind: str
 
     def init(self, parameters: Any) -> Any:
-        return self.inner.init(parameters)
+        return self._for(parameters).init(parameters)
 
     def step(self, gradients: Any, state: Any, parameters: Any) -> tuple[Any, Any]:
-        parameters, state = self.inner.step(parameters, state, gradients)
+        parameters, state = self._for(parameters).step(parameters, state, gradients)
         return parameters, state
+
+    def _for(self, parameters: Any) -> Any:
+        """It refuses to keep more bits of parameters that have them all."""
+        if self.kind == "full":
+            return self.make(quantize=False, master_weight_bits=None)
+        narrow = any(leaf.dtype.itemsize == 2 for leaf in jax.tree.leaves(parameters))
+        return self.make(quantize=True, master_weight_bits=24 if narrow else None)
 
 
 def stock(name: str, values: Mapping[str, float]) -> MakeFlash | None:
@@ -46,8 +60,7 @@ def stock(name: str, values: Mapping[str, float]) -> MakeFlash | None:
     def make(kind: str) -> Stepping:
         import flashoptim_jax
 
-        full = {"quantize": False, "master_weight_bits": None} if kind == "full" else {}
-        return Stepping(getattr(flashoptim_jax, _NAMES[name])(**values, **full))
+        return Stepping(functools.partial(getattr(flashoptim_jax, _NAMES[name]), **values), kind)
 
     return make
 

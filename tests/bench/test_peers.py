@@ -387,9 +387,12 @@ def test_flashoptim_takes_part_where_it_is_installed_and_has_the_rule(work, monk
         (after,) = contestant.current()
         expected = work.parameters()["matrix"] - work.gradients()["matrix"]
         np.testing.assert_allclose(after, expected, rtol=1e-6)
-    settings = [contestant._optimizer.inner.settings for contestant in found[1:]]
-    assert settings[0] == settings[1] | {"quantize": False, "master_weight_bits": None}
-    assert settings[1] == cases.HYPERPARAMETERS["adamw"]
+    given = cases.HYPERPARAMETERS["adamw"]
+    half = workloads.tree("8", "bf16")
+    full, compressed = (contestant._optimizer._for for contestant in found[1:])
+    assert full(half).settings == given | {"quantize": False, "master_weight_bits": None}
+    assert compressed(half).settings == given | {"quantize": True, "master_weight_bits": 24}
+    assert compressed(work.tree).settings["master_weight_bits"] is None
     _, absent = peers.contestants(cases.case("lamb"), ["flashoptim-full"])
     assert absent == {"flashoptim-full": "the case has no flashoptim-full"}
 
