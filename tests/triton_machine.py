@@ -17,14 +17,17 @@ MACHINES = ("interpreted", pytest.param("native", marks=pytest.mark.gpu))
 @contextmanager
 def machine(kind, options=TINY):
     """Where `target="triton"` runs; with no options, launches are cut as they always are."""
-    if (reason := unavailable()) is not None:
-        pytest.skip(reason)
-    driver._step_function.cache_clear()  # it does not know of these options
+    caches = driver._step_function, unavailable  # these do not know of options and environments
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPTGEN_INTERPRET", "1" if kind == "interpreted" else "0")
+        for cache in caches:
+            cache.cache_clear()
+        if (reason := unavailable()) is not None:
+            pytest.skip(reason)
         if options is not None:
             patch.setattr(launcher, "options_for", lambda *_: options)
             for name in ("FEWEST_ROWS", "MOST_ROWS"):
                 patch.setattr(geometry, name, 2 * options.rows)
         yield
-    driver._step_function.cache_clear()
+    for cache in caches:
+        cache.cache_clear()

@@ -79,7 +79,7 @@ def call(
     grid = (sum(section.programs for section in sections),)
 
     def run(*arrays: Any) -> list[np.ndarray[Any, Any]]:
-        _round_as_gpus_do()
+        _mend()
         given = [np.array(array) for array in arrays]  # copies, to be updated in place
         made = [_unwritten(s) for i, s in enumerate(shapes) if i not in taken]
         with _lock, interpreting(True), _interpreted_library(), np.errstate(all="ignore"):
@@ -129,8 +129,12 @@ def _interpreted_library() -> Iterator[None]:
 
 
 @functools.cache
-def _round_as_gpus_do() -> None:
-    """The interpreter cuts float32 off to bfloat16; GPUs round to nearest, half to even."""
+def _mend() -> None:
+    """Makes the interpreter do what GPUs do.
+
+    It cuts float32 off to bfloat16, where GPUs round to nearest, half to even; and a comparison of
+    scalars becomes a number beside a tile.
+    """
     from triton import language as tl
     from triton.runtime import interpreter
 
@@ -141,7 +145,16 @@ def _round_as_gpus_do() -> None:
             return convert(data, given, wanted, mode)
         return data.astype(ml_dtypes.bfloat16).view(np.uint16)
 
+    operate = interpreter.InterpreterBuilder.binary_op
+
+    def typed(self: Any, a: Any, b: Any, op: Any) -> Any:
+        result = operate(self, a, b, op)
+        if result.data.dtype == bool:
+            result.dtype = tl.int1
+        return result
+
     interpreter._convert_float = rounded
+    interpreter.InterpreterBuilder.binary_op = typed
 
 
 def replace_libraries(module: ModuleType) -> None:
