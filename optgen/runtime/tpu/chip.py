@@ -7,6 +7,7 @@ import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -78,7 +79,9 @@ def room() -> int:
 @functools.cache
 def unavailable() -> str | None:
     """Why TPU kernels cannot be lowered in this process; None where they can."""
-    if importlib.util.find_spec("jax.experimental.pallas.tpu") is None:
+    pallas = importlib.util.find_spec("jax.experimental.pallas")  # which is not imported for it
+    places = pallas.submodule_search_locations if pallas else None
+    if not any((Path(place) / "tpu.py").exists() for place in places or ()):
         return "this JAX has no Pallas for TPUs: install a newer jax"
     return None
 

@@ -123,7 +123,8 @@ def tile_of(dims: tuple[int, ...]) -> tuple[int, ...]:
     """The tiles that an array is cut into: whole rows where they are short, then more of them."""
     if len(dims) == 1:
         step = SUBLANES * LANES
-        return (min(dims[0], max(step, TILE // step * step)),)
+        # Widened to float32, vectors of bfloat16 take several times their size in VMEM.
+        return (min(dims[0], max(step, TILE // 4 // step * step)),)
     *outer, rows, columns = dims
     widest = max(LANES, TILE // round_up(min(rows, _HEIGHT), SUBLANES) // LANES * LANES)
     parts = -(-columns // widest)

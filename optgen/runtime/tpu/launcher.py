@@ -34,7 +34,7 @@ class TpuLauncher:
     def choose(self, chains: Sequence[Chain], shape: tuple[int, ...]) -> Chain | None:
         """The chain, in one launch for each phase where the leaf stays in VMEM.
 
-        None where a leaf is one number, or is a vector that does not fit.
+        None where a leaf is a single number, or its statistics alone take too much VMEM.
         """
         return chosen(chains[0], shape, chip.room()) if chains else None
 

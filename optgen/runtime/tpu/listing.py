@@ -37,8 +37,7 @@ def _bodies(operation: Any) -> Iterator[tuple[str, bytes]]:
         for block in region.blocks:
             for inside in block.operations:
                 attributes = inside.operation.attributes
-                target = attributes["call_target_name"] if "call_target_name" in attributes else ""
-                if getattr(target, "value", "") == _CALL:
+                if "backend_config" in attributes and _CALL in str(attributes["call_target_name"]):
                     config = json.loads(attributes["backend_config"].value)
                     body = config["custom_call_config"]["body"]
                     yield attributes["kernel_name"].value, base64.b64decode(body)

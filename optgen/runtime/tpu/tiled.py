@@ -20,7 +20,7 @@ from optgen.runtime.kernels import Routine
 from optgen.runtime.launches import Task
 from optgen.runtime.tpu.block import COMBINE, IDENTITY
 from optgen.runtime.tpu.calls import Call
-from optgen.runtime.tpu.frame import padded
+from optgen.runtime.tpu.frame import Frame, padded
 from optgen.runtime.tpu.packed import run_whole
 from optgen.runtime.tpu.work import (
     Array,
@@ -99,12 +99,20 @@ def course_of(work: Work) -> Course:
 
 def held_bytes(work: Work) -> int:
     """The VMEM that a launch takes: tiles that come and go, tiles that stay, and what is small."""
-    course, frame = course_of(work), work.frame
-    tile = {n: padded(frame.tile, _size(x)) * _size(x) for n, x in work.arrays.items()}
+    course, frame, arrays = course_of(work), work.frame, work.arrays
+    tile = {n: padded(frame.tile, _size(x)) * _size(x) for n, x in arrays.items()}
     moving = sum(2 * tile[n] for n in (*course.arrives, *course.leaves))
-    staying = sum(frame.tiles * tile[n] for n in course.held)
+    staying = sum(
+        padded(_held_shape(frame), _size(arrays[n])) * _size(arrays[n]) for n in course.held
+    )
     small = sum(x.small.bytes for x in work.arrays.values() if x.small)
     return moving + staying + small + _UNROLLED * 4 * padded(frame.tile, 4)
+
+
+def _held_shape(frame: Frame) -> tuple[int, ...]:
+    """The shape of all tiles of an array, told apart by a dimension that is not in registers."""
+    rank_two = frame.tile if len(frame.tile) > 1 else (1, *frame.tile)
+    return (frame.tiles, *rank_two)
 
 
 def _size(x: Array) -> int:
@@ -135,8 +143,7 @@ def launch_tiled(
     frame, course = work.frame, course_of(work)
     sweeps, after = sweeps_of(work)
     arrays = work.arrays
-    # Tiles are told apart by a dimension before the two that lie in registers.
-    held_shape = frame.tile if len(frame.tile) > 1 else (1, *frame.tile)
+    held_shape = _held_shape(frame)[1:]
     small = {n: x.small for n, x in arrays.items() if x.small}
     large_in, large_out = list(course.arrives), list(course.leaves)
     small_in = [n for n in small if arrays[n].read]
@@ -273,7 +280,7 @@ def launch_tiled(
         ],
         scratch_shapes=[
             *(
-                pltpu.VMEM((frame.tiles, *held_shape), jnp.dtype(arrays[n].dtype))
+                pltpu.VMEM(_held_shape(frame), jnp.dtype(arrays[n].dtype))
                 for n in sorted(course.held)
             ),
             *(pltpu.VMEM(x.scratch_shape, jnp.float32) for x in small.values()),
