@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from optgen.emit.triton.layout import laid_out, statement, sums
+from optgen.emit.triton.layout import docstring, laid_out, statement, sums
 from optgen.ir.evaluate import Dtypes
 from optgen.ir.node import Node
 from optgen.ir.types import LEAF, REAL, Axes
@@ -134,7 +134,7 @@ class KernelEmitter:
         """The function's docstring."""
         reads = [x.name for x in self.kernel.operands if x.access in ("in", "in-out")]
         writes = [x.name for x in self.kernel.operands if x.access != "in"]
-        return f'"""Reads {", ".join(reads) or "nothing"}; writes {", ".join(writes)}."""'
+        return docstring(f"Reads {', '.join(reads) or 'nothing'}; writes {', '.join(writes)}.")
 
     def arrays(self) -> list[str]:
         """The arguments that are pointers."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 
 WIDTH = 100
+_INDENT = "    "
 
 
 def statement(head: str, items: Sequence[str], tail: str, indent: int = 0) -> list[str]:
@@ -22,7 +24,9 @@ def laid_out(line: str) -> list[str]:
     """A statement that ends in a call or a load, broken where it is too long."""
     if len(line) <= WIDTH or "(" not in line:
         return [line]
-    start = line.index("(") + 1
+    start = _last_call(line)
+    if start > WIDTH:
+        start = line.index("(") + 1
     depth, items, last = 0, [], start
     for i in range(start, len(line)):
         depth += (line[i] in "([") - (line[i] in ")]")
@@ -34,6 +38,24 @@ def laid_out(line: str) -> list[str]:
     indent = len(line) - len(line.lstrip())
     broken = statement(line[indent:start], items, line[last - 1 :], indent)
     return [" " * indent + part for part in broken]
+
+
+def _last_call(line: str) -> int:
+    """Where the arguments of the call that a statement ends in begin."""
+    depth = 0
+    for i in range(len(line) - 1, -1, -1):
+        depth += (line[i] in ")]") - (line[i] in "([")
+        if depth == 0:
+            return i + 1
+    return len(line)
+
+
+def docstring(text: str) -> str:
+    """A function's docstring; what is too long for one line stands below a summary."""
+    if len(text) + len(_INDENT) + 6 <= WIDTH:
+        return f'"""{text}"""'
+    lines = textwrap.wrap(text, WIDTH - len(_INDENT))
+    return f"\n{_INDENT}".join(['"""One kernel, on a part of a leaf.\n', *lines, '"""'])
 
 
 def sums(name: str, terms: Sequence[str]) -> list[str]:
