@@ -70,13 +70,14 @@ class LeafPrograms:
     def _chosen(self, *trees: Any) -> Any:
         branches: dict[str, Callable[..., Any]] = {}
         shapes = jax.eval_shape(self.portable, *trees) if set(self.unit.kernels) - {"cpu"} else None
+        batched = None if self.unit.only else self.portable  # who asked for kernels wants no other
         for target in self.unit.kernels:
             if target == "cpu":
                 branches["cpu"] = self.native
             else:
                 kernels = functools.partial(self.launched, target, False)
                 platform = PLATFORMS[target]
-                branches[platform] = functools.partial(deferred, kernels, shapes, platform)
+                branches[platform] = functools.partial(deferred, kernels, batched, shapes, platform)
         return jax.lax.platform_dependent(*trees, **branches, default=self._default(shapes))
 
     def _default(self, shapes: Any) -> Callable[..., Any]:
@@ -86,7 +87,7 @@ class LeafPrograms:
             return self.portable
         if config.INTERPRET.get():
             return functools.partial(self.launched, only, True)
-        return functools.partial(deferred, functools.partial(_refuse, only), shapes, None)
+        return functools.partial(deferred, functools.partial(_refuse, only), None, shapes, None)
 
 
 def _launcher(target: str, kernels: Any, interpreted: bool) -> Launcher:

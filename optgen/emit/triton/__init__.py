@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from optgen.emit.lowered import Lowered
 from optgen.emit.tables import MODES, Functions, Route, routes, tables
 from optgen.emit.templates import template
-from optgen.emit.triton.kernel import TritonFunction
+from optgen.emit.triton.kernel import NotCovered, TritonFunction
 from optgen.emit.triton.settle import Settle
 from optgen.emit.triton.sweep import Flat, Matrix
 from optgen.emit.xla import header, title
@@ -25,7 +25,11 @@ def emit(lowered: Lowered, dtypes: Sequence[Dtypes]) -> dict[str, str]:
     """
     library = _Library()
     found: dict[Mode, Functions] = {
-        mode: [(route, library.functions_of(route)) for route in routes(lowered, dtypes, mode)]
+        mode: [
+            (route, functions)
+            for route in routes(lowered, dtypes, mode)
+            if (functions := library.functions_of(route))
+        ]
         for mode in MODES
     }
     text = "\n\n\n".join(library.texts.values())
@@ -53,20 +57,28 @@ class _Library:
         self._known: dict[str, str] = {}
 
     def functions_of(self, route: Route) -> list[tuple[str, TritonFunction]]:
+        """The functions of a route; none where one of its kernels is not covered."""
+        try:
+            return self._named(route)
+        except NotCovered:
+            return []
+
+    def _named(self, route: Route) -> list[tuple[str, TritonFunction]]:
         parts: dict[str, str | None] = {}  # how what is left in parts so far is combined
         functions = []
         for place, planned in enumerate(route.planned):
             kernel = planned.kernel
             anonymous = function("kernel", kernel, route.dtypes, parts)
-            own = f"{route.name}_{place + 1}"
-            name = self._known.setdefault(anonymous.text, own)
+            name = self._known.get(anonymous.text, f"{route.name}_{place + 1}")
             made = function(name, kernel, route.dtypes, parts)
-            self.texts.setdefault(name, made.text)
             for x in made.operands:
                 if x.access != "in":
                     parts[x.name] = x.combine if x.access == "partial" else None
-            functions.append((name, made))
-        return functions
+            functions.append((anonymous.text, name, made))
+        for text, name, made in functions:
+            self._known.setdefault(text, name)
+            self.texts.setdefault(name, made.text)
+        return [(name, made) for _, name, made in functions]
 
 
 def function(

@@ -34,6 +34,13 @@ def pointer(name: str) -> str:
     return f"{name}_ptr"
 
 
+class NotCovered(Exception):
+    """What no function is made for, and ``jnp`` computes beside the kernels.
+
+    There is one such thing: small slots of different shapes, each made of the other's old values.
+    """
+
+
 @dataclass(frozen=True)
 class TritonFunction:
     """A kernel as Triton source.

@@ -6,10 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from optgen.emit.order import readers_first
 from optgen.emit.printer import ATOM, Text
-from optgen.emit.triton.kernel import IDENTITY, KernelEmitter, TritonFunction, joined, reduced
+from optgen.emit.triton.kernel import (
+    IDENTITY,
+    KernelEmitter,
+    NotCovered,
+    TritonFunction,
+    joined,
+    reduced,
+)
 from optgen.emit.triton.layout import indented
 from optgen.emit.triton.printer import Triton
-from optgen.errors import PlanError
 from optgen.ir.build import effect
 from optgen.ir.node import Node, walk
 from optgen.ir.program import Program
@@ -131,7 +137,7 @@ class Settle(KernelEmitter):
         for n in self.kernel.body.nodes():
             if is_reduction(n) and set(n.type.axes) == set(self.apart):
                 lines += self._whole_reduction(n)
-        outputs, entangled = readers_first(self.kernel.body.outputs)
+        outputs, entangled = readers_first(self.kernel.body.outputs, self.names)
         groups: list[list[Node]] = [[o] for o in outputs]
         groups += [entangled] if entangled else []
         for place, group in enumerate(groups):
@@ -168,10 +174,7 @@ class Settle(KernelEmitter):
     def _loop_over(self, outputs: list[Node]) -> list[str]:
         axes = {self._inner(o.type.axes) for o in outputs}
         if len(axes) > 1:
-            raise PlanError(
-                f"{self.name}: small slots of different shapes that are made of each other's old "
-                f"values ({', '.join(o.attr for o in outputs)})"
-            )
+            raise NotCovered
         (inner,) = axes
         printer = _SettlePrinter(self, [o.args[0] for o in outputs])
         values = [(o, printer.output_text(o.args[0])) for o in outputs]

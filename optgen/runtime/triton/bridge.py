@@ -16,6 +16,7 @@ import inspect
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,7 @@ import jax
 import jax.export
 
 from optgen import config
+from optgen.errors import CacheError, TargetError
 from optgen.runtime.cache import Store
 from optgen.runtime.kernels import Kernels
 from optgen.runtime.triton import dispatch
@@ -63,14 +65,20 @@ def _old() -> bool:
 
 
 def compute_capability() -> int:
-    """Of the GPU that is here, 90 for 9.0; else what the environment says."""
-    devices = [d for d in jax.devices() if d.platform == "gpu"] if _has_gpu() else []
-    found = getattr(devices[0], "compute_capability", None) if devices else None
-    return round(10 * float(found)) if found else config.COMPUTE_CAPABILITY.get()
+    """Of the GPUs that are here, 90 for 9.0; else what the environment says.
 
-
-def _has_gpu() -> bool:
-    return jax.default_backend() == "gpu"
+    Raises:
+      TargetError: where they are of different ones: machine code for one does not run on another.
+    """
+    if jax.default_backend() != "gpu":
+        return int(config.COMPUTE_CAPABILITY.get())
+    found = sorted({str(device.compute_capability) for device in jax.local_devices()})
+    if len(found) > 1:
+        raise TargetError(
+            f"this machine has GPUs of the compute capabilities {' and '.join(found)}, and one "
+            "computation is compiled for one: choose with CUDA_VISIBLE_DEVICES"
+        )
+    return round(10 * float(found[0]))
 
 
 def call(
@@ -108,11 +116,18 @@ def call(
     )
     if importlib.util.find_spec("flatbuffers") is None:  # in which jax.export writes
         return launch.call(*inputs)
-    path = LAUNCHES.fetch(launch.stem, lambda scratch: launch.exported())
+    try:
+        path = LAUNCHES.fetch(launch.stem, lambda scratch: launch.exported())
+    except CacheError as error:
+        warnings.warn(f"a launch is compiled again in each process: {error}", stacklevel=2)
+        return launch.call(*inputs)
     return list(jax.export.deserialize(bytearray(path.read_bytes())).call(*inputs))
 
 
 LAUNCHES = Store("triton", ".jax")
+
+_SOURCES = ("bridge.py", "device.py")
+"""What a kept launch depends on besides what was emitted."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +149,7 @@ class _Launch:
         described = (
             launch_source(self.kernels, self.parameters, self.sections),
             self.kernels.text,
-            Path(__file__).with_name("device.py").read_text("utf-8"),
+            [Path(__file__).with_name(name).read_text("utf-8") for name in _SOURCES],
             [(x.shape, x.dtype.name) for x in (*self.inputs, *self.outputs)],
             self.aliases,
             self.options,
@@ -145,13 +160,23 @@ class _Launch:
         return f"{self.kernels.name}-{digest[:32]}"
 
     def exported(self) -> bytes:
-        """The launch compiled by Triton, in the form in which JAX keeps a computation."""
+        """The launch compiled by Triton, in the form in which JAX keeps a computation.
+
+        It is made in a thread of its own, where no mesh is set: JAX would note the number of its
+        devices, and refuse it beside any other.
+        """
+        wide = jax.config.read("jax_enable_x64")
+        with ThreadPoolExecutor(1) as alone:
+            return alone.submit(self._exported, wide).result()
+
+    def _exported(self, wide: bool) -> bytes:
         targets = ("triton_kernel_call", "triton_kernel_call_ffi")
-        made = jax.export.export(
-            jax.jit(self.call),
-            platforms=("cuda",),
-            disabled_checks=[jax.export.DisabledSafetyCheck.custom_call(t) for t in targets],
-        )(*self.inputs)
+        with jax.enable_x64(wide):
+            made = jax.export.export(
+                jax.jit(self.call),
+                platforms=("cuda",),
+                disabled_checks=[jax.export.DisabledSafetyCheck.custom_call(t) for t in targets],
+            )(*self.inputs)
         return bytes(made.serialize())
 
     def call(self, *inputs: jax.Array) -> list[jax.Array]:

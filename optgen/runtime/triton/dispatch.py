@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-_WIDE = 2**24
+_WIDE = 2**21
 """From here on numbers are 64 bits wide, so that a tile of them cannot overflow 32."""
 
 
