@@ -15,6 +15,7 @@ from optgen.errors import TargetError, UsageError
 from optgen.explain import Explanation, explain
 from optgen.rules import Choice
 from optgen.runtime.targets import TARGETS
+from optgen.runtime.tpu.chip import lowering_for
 
 KERNEL_TARGETS = {"cuda": "triton", "tpu": "tpu"}
 """The target whose kernels a platform of JAX runs."""
@@ -143,7 +144,8 @@ def _compiled(name: str, optimizer: Any, ours: bool, params: Any, chip: chips.Ch
 
     state = jax.eval_shape(optimizer.init, params)
     step = jit_step(optimizer, "step", ours)
-    module = chips.compile_for(chip.name, step, params, state, params, donate_argnums=(0, 1))
+    with lowering_for(chip.name):
+        module = chips.compile_for(chip.name, step, params, state, params, donate_argnums=(0, 1))
     return Side(
         name=name,
         launches=module.launches,

@@ -3,6 +3,8 @@
 Leaves are float64, so that what rounding may do stays small beside what a wrong program does.
 """
 
+import random
+
 import jax
 import numpy as np
 import pytest
@@ -83,6 +85,16 @@ def make_rule(recipe, next_slot):
         return -rate * values[-1] + 0.0 * g
 
     return random_rule
+
+
+def random_rule(seed):
+    """A rule of the list that a seed draws; none jumps where the last bits of a float decide."""
+    draw = random.Random(seed)
+    steady, recipe = sorted(set(UNARY) - {"floor"}), []
+    for _ in range(draw.randint(2, 8)):
+        pool, arity = (steady, 1) if draw.random() < 0.65 else (sorted(BINARY), 2)
+        recipe.append((draw.choice(pool), *(draw.randint(0, 5) for _ in range(arity))))
+    return make_rule(recipe, draw.randint(0, 3))
 
 
 RECIPES = st.lists(OPERATIONS, min_size=1, max_size=10)

@@ -15,6 +15,7 @@ from optgen.runtime.tpu.chip import GENERATIONS
 from optgen.zoo import STOCK
 from optgen_bench import models
 from tests.targets import CHAIN, make
+from tests.test_fuzz import random_rule
 
 pytestmark = pytest.mark.skipif(
     chips.unavailable("v5e") is not None, reason=str(chips.unavailable("v5e"))
@@ -68,6 +69,14 @@ def test_steps_are_in_place_without_copies(name, chip, monkeypatch):
     # XLA fetches what its own small kernels read while others run: statistics of rows, and scalars.
     assert [k for k in module.copies if k.bytes > (65536 if k.overlapped else 64)] == []
     assert module.memory.temporary < 0.01 * sum(x.size * x.dtype.itemsize for x in kept)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12))
+def test_mosaic_takes_random_rules(seed):
+    shapes = {"vector": (300,), "matrix": (600, 640), "cube": (4, 130, 150), "stack": (8, 256, 300)}
+    module = compiled("v5e", random_rule(seed)(target="tpu"), tree(shapes, "float32"))
+    assert "tpu_custom_call" in module.custom_calls
 
 
 LARGE = {"w": jax.ShapeDtypeStruct((4096, 4096), jnp.float32)}

@@ -14,6 +14,7 @@ from optgen.verify import verify
 from optgen.verify.workload import AWKWARD
 from optgen.zoo import STOCK
 from tests.targets import CHAIN, close, make, maxima, options, random_tree, statistics, tangled
+from tests.test_fuzz import random_rule
 from tests.tpu_machine import MACHINES, machine
 from tests.zoo import cases
 
@@ -91,6 +92,21 @@ def test_rules_that_reduce_in_every_way(rule, where):
             tx = rule(0.1, target=target)
             results.append(tx.update(params, tx.init(params), params))
         close(*results, 1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+def test_random_rules_mean_the_same_in_pallas_and_in_jnp(seed, where):
+    params, grads = (
+        random_tree({"vector": (300,), "matrix": (40, 150), "cube": (2, 35, 130)}, i)
+        for i in (0, 1)
+    )
+    with machine(where, tiny=seed % 2 == 0):
+        results = []
+        for target in ("tpu", "xla"):
+            tx = random_rule(seed)(target=target)
+            results.append(tx.update(grads, tx.init(params), params))
+        close(*results, 2e-4)
 
 
 def test_what_does_not_fit_in_vmem_is_swept_again(monkeypatch, where):

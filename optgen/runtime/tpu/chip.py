@@ -6,6 +6,7 @@ import functools
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,12 +49,27 @@ GENERATIONS: Mapping[str, Generation] = {
 """Those that kernels are compiled for, by the name that machines have; sizes from JAX's Pallas."""
 
 
+_chosen: ContextVar[str | None] = ContextVar("generation", default=None)
+
+
+@contextmanager
+def lowering_for(name: str) -> Iterator[None]:
+    """Within it kernels are lowered for this generation; for a name of none nothing changes."""
+    token = _chosen.set(name if name in GENERATIONS else None)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
 def generation() -> str:
     """The generation that kernels are lowered for: the TPU's that is here, or the one asked for.
 
     Raises:
       TargetError: if there is none of the name in OPTGEN_TPU.
     """
+    if chosen := _chosen.get():
+        return chosen
     kind = jax.devices()[0].device_kind
     for name, found in GENERATIONS.items():
         if kind in found.kinds:
