@@ -8,7 +8,7 @@ import random
 import jax
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from optgen import dsl
@@ -118,6 +118,8 @@ def test_random_rules_mean_the_same_in_cpp_and_in_numpy(recipe, next_slot, seed)
 @pytest.mark.parametrize("kind", MACHINES)
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(*CHOICES)
+@example(recipe=[("max", 0)], next_slot=0, seed=0)  # a scalar that only the last statement names
+@example(recipe=[("both", 0, 1)], next_slot=0, seed=0)  # a boolean that is a scalar
 def test_random_rules_mean_the_same_in_triton_and_in_numpy(kind, recipe, next_slot, seed):
     with machine(kind):
         compare(make_rule(recipe, next_slot)(target="triton"), seed)
