@@ -26,7 +26,8 @@ def asked_for(marker: str, expression: str) -> bool:
 def add_compilers_of_chips():
     """Let these processes and their children import the compilers of chips that are not here.
 
-    On the CPU JAX finds them without complaint.
+    JAX looks for them when it is imported, which a conftest further down may do. On the CPU it
+    finds them without complaint; what is installed beside JAX comes first.
     """
     directory = os.environ.setdefault("OPTGEN_CHIPS", str(CHIPS))
     if directory not in sys.path:
@@ -36,6 +37,10 @@ def add_compilers_of_chips():
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (*paths, directory)))
 
 
+if CHIPS.is_dir():
+    add_compilers_of_chips()
+
+
 def pytest_configure(config):
     """Keep JAX on the CPU unless an accelerator was asked for.
 
@@ -43,8 +48,6 @@ def pytest_configure(config):
     """
     if not any(asked_for(marker, config.option.markexpr) for marker in ACCELERATORS):
         os.environ["JAX_PLATFORMS"] = "cpu"
-        if CHIPS.is_dir():
-            add_compilers_of_chips()
     # Compiling C++ for every rule that a test makes up would take minutes. What is about the
     # kernels asks for them by name, or runs for each target.
     os.environ.setdefault("OPTGEN_TARGET", "xla")

@@ -203,6 +203,32 @@ def test_small_slots_may_be_made_of_each_other_and_called_anything():
     assert_exact(lambda target: tangled(0.1, target=target), leaves=shapes, dtypes=["float32"])
 
 
+@dsl.rule
+def in_order(g, p, *, rate):
+    """The second slot is made of a reduction that is there already, and does not read the first."""
+    rows = dsl.mean(g, axis=1)
+    a, s = dsl.state("a", like=rows), dsl.state("s", like=dsl.mean(g))
+    a.next = (a + rows) / (1 + s)
+    s.next = s + dsl.mean(a.next)
+    return -rate * (g * a.next + s.next)
+
+
+@dsl.rule
+def entangled(g, p, *, rate):
+    """Slots of different shapes, each made of the other's old values: no kernel covers them."""
+    a, b = dsl.state("a", like=dsl.mean(g, axis=1)), dsl.state("b", like=dsl.mean(g, axis=0))
+    old_a, old_b = dsl.mean(a, axis=0), dsl.mean(b, axis=1)
+    a.next = 0.5 * a + dsl.mean(g, axis=1) + 0.1 * old_b
+    b.next = 0.5 * b + dsl.mean(g, axis=0) + 0.1 * old_a
+    return -rate * (g + a.next + b.next)
+
+
+@pytest.mark.parametrize("rule", [in_order, entangled], ids=lambda rule: rule.name)
+def test_small_slots_are_stored_when_nothing_reads_them_any_more(rule):
+    shapes = {"wide": (9, 37), "tall": (37, 9)}
+    assert_exact(lambda target: rule(0.1, target=target), leaves=shapes, dtypes=["float32"])
+
+
 WORDS = ("tile", "row", "start", "program", "BLOCK", "tl", "rows", "sum_1_ptr", "device", "range")
 
 

@@ -92,8 +92,11 @@ def test_eager_jitted_and_scanned_steps_agree(name):
     assert_close(scanned, eager, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["lamb", "adafactor"])
-def test_a_batch_of_models_under_vmap(name):
+@pytest.mark.parametrize(
+    ("name", "target"), [("lamb", "xla"), ("lamb", "auto"), ("adafactor", "xla")]
+)
+def test_a_batch_of_models_under_vmap(name, target, monkeypatch):
+    monkeypatch.setenv("OPTGEN_TARGET", target)
     tx, params = optimizer(name), parameters()
     batch = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf, -leaf]), params)
     grads = jax.vmap(jax.grad(loss))(batch)

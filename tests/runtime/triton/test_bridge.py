@@ -1,6 +1,10 @@
 """How Triton kernels are called: jax_triton's two conventions, lowering for CUDA, and export."""
 
+import os
 import re
+import subprocess
+import sys
+import textwrap
 from types import SimpleNamespace
 
 import jax
@@ -8,6 +12,8 @@ import jax.numpy as jnp
 import pytest
 
 import optgen
+from optgen.config import COMPUTE_CAPABILITY
+from optgen.errors import UsageError
 from optgen.runtime.triton import bridge, unavailable
 
 PARAMS = {
@@ -96,12 +102,66 @@ def test_kernels_take_the_pointers_that_each_release_gives_them(
         )
     assert name == kernel.__name__
     assert grid[0] > 1
-    assert chosen["compute_capability"] == 80
+    assert chosen["compute_capability"] == 90
 
 
 def test_the_environment_says_what_is_compiled_for_where_there_is_no_gpu(monkeypatch):
     if jax.default_backend() == "gpu":
         pytest.skip("there is one")
-    assert bridge.compute_capability() == 80
-    monkeypatch.setenv("OPTGEN_COMPUTE_CAPABILITY", "9.0")
     assert bridge.compute_capability() == 90
+    monkeypatch.setenv("OPTGEN_COMPUTE_CAPABILITY", "10.0")
+    assert bridge.compute_capability() == 100
+
+
+@pytest.mark.parametrize("text", ["90", "sm_90", "9.0a", "7.5", "9"])
+def test_what_is_no_compute_capability_is_refused(text, monkeypatch):
+    monkeypatch.setenv("OPTGEN_COMPUTE_CAPABILITY", text)
+    with pytest.raises(UsageError, match=f"OPTGEN_COMPUTE_CAPABILITY={text} .* as in 9.0"):
+        COMPUTE_CAPABILITY.get()
+
+
+def kept(tmp_path):
+    return [
+        jax.export.deserialize(bytearray(path.read_bytes()))
+        for path in (tmp_path / "triton").glob("*.jax")
+    ]
+
+
+def test_a_launch_is_kept_and_read_back_without_triton(tmp_path, monkeypatch):
+    def lowered():
+        step = traced(optgen.adamw(1e-3, target="triton"))
+        return step.lower(lowering_platforms=("cuda",)).as_text()
+
+    first = lowered()
+    assert len(kept(tmp_path)) == 1
+    monkeypatch.setattr(bridge, "jax_triton", lambda: pytest.fail("it is imported again"))
+    jax.clear_caches()
+    assert lowered().count("custom_call @triton_kernel_call") == first.count(
+        "custom_call @triton_kernel_call"
+    )
+
+
+def test_a_launch_that_is_kept_under_a_mesh_serves_without_one(tmp_path):
+    """JAX refuses what was exported for other devices than those of its caller."""
+    program = """
+        import jax, jax.numpy as jnp
+        import optgen
+
+        tx, params = optgen.adamw(1e-3, target="triton"), {"w": jnp.ones((8, 128))}
+        state = tx.init(params)
+        step = jax.jit(lambda p, s: tx.step(p, s, p))
+        with jax.set_mesh(jax.make_mesh((4,), ("x",))):
+            step.trace(params, state).lower(lowering_platforms=("cuda",))
+    """
+    flags = "--xla_force_host_platform_device_count=4"
+    environment = {**os.environ, "XLA_FLAGS": flags, "OPTGEN_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    subprocess.run(command, env=environment, check=True, timeout=300)
+    assert [launch.nr_devices for launch in kept(tmp_path)] == [1]
+
+
+def test_a_cache_that_cannot_be_trusted_is_told_and_done_without(tmp_path):
+    tmp_path.chmod(0o777)
+    with pytest.warns(UserWarning, match="compiled again in each process.*other users"):
+        test_a_step_is_lowered_for_cuda_on_any_machine()
+    assert not (tmp_path / "triton").exists() or not kept(tmp_path)
