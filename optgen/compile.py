@@ -83,8 +83,8 @@ def emit(lowered: Lowered, target: str, dtypes: tuple[Dtypes, ...]) -> dict[str,
 
     Args:
       lowered: the programs of a tree.
-      target: ``xla``; or ``cpu`` for C++ and the tables beside it, ``triton`` for Triton's Python
-        and the tables beside it.
+      target: ``xla``; or ``cpu`` for C++ and the tables beside it, ``triton`` and ``tpu`` for
+        Python and the tables beside it.
       dtypes: what kernels are emitted for; the ``xla`` target serves all.
 
     Raises:

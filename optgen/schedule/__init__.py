@@ -5,7 +5,8 @@
 ``plan`` is the recipe. ``levels``, ``covers``, ``problem`` and ``search`` choose the stages;
 ``stages`` writes the body of each step; ``kernel`` says what a target is given, and ``check``
 when that is legal; ``cost`` counts bytes; ``machine`` is all that is known of the hardware;
-``interpret`` runs a plan in NumPy, tile by tile and in place.
+``resident`` asks a TPU's launches whether a leaf stays in its vector memory; ``interpret`` runs a
+plan in NumPy, tile by tile and in place.
 """
 
 from optgen.schedule.kernel import Kernel, Launch, Operand

@@ -58,7 +58,7 @@ def lowered(
         made: Sequence[Any] = launch(*placed)
         return made
 
-    return chip.aimed(call, *arrays)
+    return chip.aimed(call, options["out_shape"], *arrays)
 
 
 def interpreted(

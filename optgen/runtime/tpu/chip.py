@@ -106,28 +106,32 @@ _aimed = Primitive("optgen_tpu")
 _aimed.multiple_results = True
 
 
-def aimed(function: Callable[..., Sequence[Any]], *arrays: Any) -> Sequence[Any]:
+def aimed(
+    function: Callable[..., Sequence[Any]],
+    out_shape: Sequence[jax.ShapeDtypeStruct],
+    *arrays: Any,
+) -> Sequence[Any]:
     """Calls a function of arrays that Pallas lowers, as if a TPU were here.
 
     Some operations are lowered in another way for each generation, and Pallas asks the default
     device which it is.
     """
-    results: Sequence[Any] = _aimed.bind(*arrays, function=function)
+    shapes = tuple((x.shape, x.dtype) for x in out_shape)
+    results: Sequence[Any] = _aimed.bind(*arrays, function=function, shapes=shapes)
     return results
 
 
 @_aimed.def_abstract_eval
-def _shapes(*arrays: Any, function: Callable[..., Any]) -> list[Any]:
-    given = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in arrays]
-    return [jax.core.ShapedArray(x.shape, x.dtype) for x in jax.eval_shape(function, *given)]
+def _shapes(*_: Any, function: Any, shapes: Sequence[tuple[Any, Any]]) -> list[Any]:
+    return [jax.core.ShapedArray(shape, dtype) for shape, dtype in shapes]
 
 
 @_aimed.def_impl
-def _evaluate(*arrays: Any, function: Callable[..., Any]) -> Any:
+def _evaluate(*arrays: Any, function: Callable[..., Any], shapes: Any) -> Any:
     return function(*arrays)
 
 
-def _lower(ctx: Any, *arrays: Any, function: Callable[..., Any]) -> Any:
+def _lower(ctx: Any, *arrays: Any, function: Callable[..., Any], shapes: Any) -> Any:
     with _device():
         return mlir.lower_fun(lambda *xs: function(*xs), multiple_results=True)(ctx, *arrays)
 
