@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-from optgen.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +32,6 @@ class Setting:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _capability(text: str) -> int:
-    """90 for 9.0."""
-    if not re.fullmatch(r"\d{1,2}\.\d", text) or float(text) < 8:
-        raise UsageError(
-            f"OPTGEN_COMPUTE_CAPABILITY={text} is no compute capability that kernels are compiled "
-            "for: write it as in 9.0; the first is 8.0"
-        )
-    return int(text.replace(".", ""))
 
 
 PRINT_AFTER = Setting(
@@ -94,8 +81,8 @@ COMPUTE_CAPABILITY = Setting(
     "OPTGEN_COMPUTE_CAPABILITY",
     "What Triton kernels are compiled for where no GPU is there to ask; by default 9.0, which is "
     "H100 and H200. They run on GPUs of that number alone.",
-    90,
-    _capability,
+    "9.0",
+    str,
 )
 
 TPU = Setting(

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from optgen import chips
-from optgen.config import SETTINGS, Setting
+from optgen.config import SETTINGS
 from optgen.dsl.rule import TARGETS
-from optgen.errors import OptgenError, TargetError
+from optgen.errors import TargetError
 from optgen.runtime import cpu
 from optgen.runtime.targets import TARGETS as EMITTED
 from optgen.runtime.targets import check_runs
@@ -120,7 +120,7 @@ def diagnose() -> Diagnosis:
         chips={name: _first_sentence(chips.unavailable(name)) for name in chips.CHIPS},
         versions={"python": platform.python_version()}
         | {name: _installed(name) for name in (*PACKAGES, *OPTIONAL)},
-        settings=tuple(SettingReport(s.name, _setting(s), s.about) for s in SETTINGS),
+        settings=tuple(SettingReport(s.name, _value(s.get()), s.about) for s in SETTINGS),
     )
 
 
@@ -162,13 +162,6 @@ def _first_sentence(text: str | None) -> str:
 
 def _version(name: str, version: str) -> str:
     return version or f"not installed; for {OPTIONAL.get(name, 'optgen')}"
-
-
-def _setting(setting: Setting) -> str:
-    try:
-        return _value(setting.get())
-    except OptgenError as error:  # what is wrong with it is what a report is for
-        return str(error)
 
 
 def _value(value: object) -> str:

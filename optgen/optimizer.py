@@ -94,12 +94,13 @@ class Optimizer(Transformation):
           form: ``ttir`` for Triton's own IR, beside the source of each launch; ``ptx``; or
             ``mosaic`` for what Pallas gives to the compiler of a TPU.
           params: arrays, or ``jax.ShapeDtypeStruct``.
-          compute_capability: of the GPU, as in 9.0; by default what the environment names, or 8.0.
+          compute_capability: of the GPU, as in 9.0; by default what the environment names, or 9.0.
 
         Raises:
           TargetError: for another form, or where Triton is not installed.
         """
         from optgen.runtime.triton import listing, recording
+        from optgen.runtime.triton.status import capability
 
         forms = (*listing.FORMS, "mosaic")
         if form not in forms:
@@ -113,9 +114,8 @@ class Optimizer(Transformation):
         variants = tuple(made.variants[spec] for spec in specs)
         hyperparameters = driver.evaluate_hyperparameters(self.instance.scalars, jnp.int32(0))
         launches = recording.launches(made.unit, variants, leaves, hyperparameters)
-        default = config.COMPUTE_CAPABILITY.get()
-        capability = default if compute_capability is None else round(10 * compute_capability)
-        return listing.listing(launches, form, capability)
+        wanted = config.COMPUTE_CAPABILITY.get() if compute_capability is None else None
+        return listing.listing(launches, form, capability(wanted or str(compute_capability)))
 
     def _mosaic(self, params: Any) -> str:
         from optgen.runtime.tpu.listing import listing

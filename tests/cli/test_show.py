@@ -129,7 +129,7 @@ def test_every_launch_of_a_step_is_shown(optgen):
     result = optgen("show", "adafactor", "--ir", "ttir", *options)
     assert result.exit_code == 0, result.stderr
     assert result.stdout.count("// launch ") == result.stdout.count("tt.func public") > 1
-    assert "on sm_80" in result.stdout
+    assert "on sm_90" in result.stdout
 
 
 def test_what_triton_makes_is_refused_where_it_is_not_installed(optgen, monkeypatch):

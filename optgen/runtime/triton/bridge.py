@@ -31,7 +31,7 @@ from optgen.runtime.kernels import Kernels
 from optgen.runtime.triton import dispatch
 from optgen.runtime.triton.modules import launch_function, launch_source
 from optgen.runtime.triton.options import Options
-from optgen.runtime.triton.status import version_of
+from optgen.runtime.triton.status import capability, version_of
 
 
 @functools.cache
@@ -69,16 +69,17 @@ def compute_capability() -> int:
 
     Raises:
       TargetError: where they are of different ones: machine code for one does not run on another.
+      UsageError: where the environment says none.
     """
     if jax.default_backend() != "gpu":
-        return int(config.COMPUTE_CAPABILITY.get())
+        return capability(config.COMPUTE_CAPABILITY.get())
     found = sorted({str(device.compute_capability) for device in jax.local_devices()})
     if len(found) > 1:
         raise TargetError(
             f"this machine has GPUs of the compute capabilities {' and '.join(found)}, and one "
             "computation is compiled for one: choose with CUDA_VISIBLE_DEVICES"
         )
-    return round(10 * float(found[0]))
+    return capability(found[0])
 
 
 def call(

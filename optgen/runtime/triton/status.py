@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import importlib.util
+import re
 import sys
 from dataclasses import dataclass
 
 from optgen import config
+from optgen.errors import UsageError
 
 Version = tuple[int, ...]
 
@@ -124,3 +126,18 @@ def advice(jax: str | None = None, triton: str | None = None) -> str:
         if here:
             return f"jax-triton=={here[-1].release} (with --no-deps, so that JAX and Triton stay)"
     return " or ".join(map(str, fitting))
+
+
+def capability(text: str) -> int:
+    """90 for 9.0.
+
+    Raises:
+      UsageError: for what is no compute capability that kernels are compiled for.
+    """
+    if not re.fullmatch(r"\d{1,2}\.\d", text) or float(text) < 8:
+        raise UsageError(
+            f"{text!r} is no compute capability that Triton kernels are compiled for: write it as "
+            f"in 9.0; the first is 8.0. {config.COMPUTE_CAPABILITY.name} holds the one that is "
+            "compiled for where no GPU is there to ask"
+        )
+    return int(text.replace(".", ""))
