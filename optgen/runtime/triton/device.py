@@ -8,15 +8,18 @@ import triton
 import triton.language as tl
 
 
-@triton.jit
-def found(comment: tl.constexpr):
+@tl.core.builtin
+def found(comment, _semantic=None):
     """An empty statement of assembly, which stands where a program has found its leaf.
 
     The compiler merges blocks that differ in their operands alone, and then has the pointers of
-    all their leaves in registers at once. These differ in their comments.
+    all their leaves in registers at once. These differ in their comments. A function of
+    ``triton.jit`` would be compiled anew for each of them.
     """
-    zero = tl.full((), 0, tl.int32)
-    tl.inline_asm_elementwise(comment, "=r,r", [zero], dtype=tl.int32, is_pure=False, pack=1)
+    zero = tl.full((), 0, tl.int32, _semantic=_semantic)
+    tl.inline_asm_elementwise(
+        comment, "=r,r", [zero], dtype=tl.int32, is_pure=False, pack=1, _semantic=_semantic
+    )
 
 
 @triton.jit
