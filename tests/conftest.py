@@ -37,7 +37,7 @@ def add_compilers_of_chips():
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (*paths, directory)))
 
 
-if CHIPS.is_dir():
+if CHIPS.is_dir() and Path(sys.prefix) == CHIPS.parent:  # they are of that environment's JAX
     add_compilers_of_chips()
 
 
