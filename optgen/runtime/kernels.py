@@ -20,6 +20,28 @@ def layout(groups: Groups, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tup
     return extents, tuple(sorted(range(len(groups)), key=lambda d: groups[d]))
 
 
+def elements(extents: tuple[int, ...], axes: tuple[int, ...] | str) -> int:
+    """How many elements an array has that varies along these dimensions of a view."""
+    return math.prod(extents[d] for d in along(extents, axes))
+
+
+def strides(
+    extents: tuple[int, ...], order: tuple[int, ...], axes: tuple[int, ...] | str
+) -> tuple[int, ...]:
+    """The strides of such an array in elements; 0 along what it does not vary along."""
+    found, varies, step = [0] * len(extents), along(extents, axes), 1
+    for dimension in reversed(order):
+        if dimension in varies:
+            found[dimension] = step
+            step *= extents[dimension]
+    return tuple(found)
+
+
+def along(extents: tuple[int, ...], axes: tuple[int, ...] | str) -> tuple[int, ...]:
+    """The dimensions along which an array varies; all of them where ``axes`` is ``"*"``."""
+    return tuple(range(len(extents))) if isinstance(axes, str) else axes
+
+
 @dataclass(frozen=True, slots=True)
 class NativeGroup:
     """The kernels of a variant in one phase.

@@ -10,7 +10,6 @@ of different ranks come to share kernels.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -18,7 +17,7 @@ from optgen.ir.node import Node, node
 from optgen.ir.ops import OPS
 from optgen.ir.program import Program
 from optgen.ir.types import LEAF, SCALAR, Axes, canonical
-from optgen.runtime.kernels import layout
+from optgen.runtime.kernels import elements, layout, strides
 
 Group = tuple[int, ...]
 """Axes of a leaf that are next to each other."""
@@ -65,19 +64,11 @@ class Layout:
 
     def elements(self, axes: Axes) -> int:
         """How many elements an array has that varies along these dimensions."""
-        return math.prod(self.extents[d] for d in self._along(axes))
+        return elements(self.extents, axes)
 
     def strides(self, axes: Axes) -> tuple[int, ...]:
         """The strides of such an array in elements; 0 along what it does not vary along."""
-        strides, along, step = [0] * len(self.extents), self._along(axes), 1
-        for dimension in reversed(self.order):
-            if dimension in along:
-                strides[dimension] = step
-                step *= self.extents[dimension]
-        return tuple(strides)
-
-    def _along(self, axes: Axes) -> tuple[int, ...]:
-        return tuple(range(len(self.extents))) if axes == LEAF else axes
+        return strides(self.extents, self.order, axes)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from optgen.runtime.kernels import Operand, Routine, layout
+from optgen.runtime.kernels import Operand, Routine, elements, layout, strides
 from optgen.runtime.triton.options import BUSY, FEWEST_ROWS, MOST_ROWS, Options
 
 
@@ -57,18 +57,11 @@ class Geometry:
 
     def elements(self, axes: tuple[int, ...] | str) -> int:
         """How many elements an array has that varies along these dimensions."""
-        along = range(len(self.extents)) if isinstance(axes, str) else axes
-        return math.prod(self.extents[d] for d in along)
+        return elements(self.extents, axes)
 
     def strides(self, axes: tuple[int, ...] | str) -> tuple[int, ...]:
         """The strides of such an array in elements; 0 along what it does not vary along."""
-        along = range(len(self.extents)) if isinstance(axes, str) else axes
-        strides, step = [0] * len(self.extents), 1
-        for d in reversed(self.order):
-            if d in along:
-                strides[d] = step
-                step *= self.extents[d]
-        return tuple(strides)
+        return strides(self.extents, self.order, axes)
 
     @property
     def tiles(self) -> int:

@@ -34,13 +34,13 @@ class TritonLauncher:
       kernels: what was emitted.
       call: what calls a launch: ``bridge.call``, ``interpreter.call`` or a recorder.
       options: those of every launch, instead of the ones that were measured or guessed.
+      together: one launch takes all kernels that can run at the same time.
     """
+
+    together = True
 
     def __init__(self, kernels: Kernels, call: Call, options: Options | None = None) -> None:
         self.kernels, self.call, self.options = kernels, call, options
-
-    together = True
-    """One launch takes all kernels that can run at the same time."""
 
     def choose(self, chains: Sequence[Chain], shape: tuple[int, ...]) -> Chain | None:
         """The one chain that there is."""
