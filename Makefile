@@ -29,9 +29,9 @@ bench-gpu: .venv/.gpu  ## time the triton target against optax, torch and flasho
 	$(BIN)/python -m optgen_bench.gpu
 
 tune: .venv/.gpu  ## measure the options of GPU kernels, for all who have this GPU
-	mkdir -p optgen/runtime/triton/tuned
+	mkdir -p optgen/runtime/execution/triton/tuned
 	for rule in $(filter-out clip+%,$(RULES)); do for dtype in float32 bfloat16; do \
-	  $(BIN)/optgen tune $$rule --dtype $$dtype -o optgen/runtime/triton/tuned || exit; \
+	  $(BIN)/optgen tune $$rule --dtype $$dtype -o optgen/runtime/execution/triton/tuned || exit; \
 	done; done
 
 generate: .venv/.stamp  ## emit every stock optimizer again into generated/

@@ -13,10 +13,10 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from optgen.factory import set_factory
+from optgen.dsl.factory import set_factory
 
 if TYPE_CHECKING:
-    from optgen import chips, dsl, errors, zoo  # noqa: F401
+    from optgen import dsl, errors, zoo  # noqa: F401
     from optgen.dsl import chain
     from optgen.optimizer import Optimizer
     from optgen.zoo import *  # noqa: F403

@@ -27,11 +27,11 @@ from optgen.ir.program import Program
 from optgen.passes import driver
 from optgen.passes.hoist import Hoisted, hoist
 from optgen.passes.step import as_step, as_update
-from optgen.runtime.kernels import Kernels, Native
-from optgen.runtime.leaf import Fact, LeafSpec, MaskValue
-from optgen.runtime.load import load_kernels, load_native, load_unit
-from optgen.runtime.targets import check_target, kernel_targets, with_kernels
-from optgen.runtime.unit import Guard, Slot, Unit
+from optgen.runtime.execution.load import load_kernels, load_native, load_unit
+from optgen.runtime.execution.targets import check_target, kernel_targets, with_kernels
+from optgen.runtime.vocabulary.kernels import Kernels, Native
+from optgen.runtime.vocabulary.leaf import Fact, LeafSpec, MaskValue
+from optgen.runtime.vocabulary.unit import Guard, Slot, Unit
 from optgen.schedule import Leaf, LeafProgram, Machine, Mode, Plan, plan
 
 _lock = threading.RLock()

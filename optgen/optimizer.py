@@ -21,15 +21,15 @@ from optgen.compile import (
 )
 from optgen.dsl.rule import Instance
 from optgen.errors import TargetError
-from optgen.explain import Explanation, explain
 from optgen.ir.program import Program
-from optgen.runtime import driver, trees
-from optgen.runtime.leaf import LeafSpec
-from optgen.runtime.targets import check_target, serving_target
-from optgen.runtime.transformation import Face, Transformation
-from optgen.runtime.unit import Unit
+from optgen.runtime.execution import driver, trees
+from optgen.runtime.execution.targets import check_target, serving_target
+from optgen.runtime.execution.transformation import Face, Transformation
+from optgen.runtime.vocabulary.leaf import LeafSpec
+from optgen.runtime.vocabulary.unit import Unit
 from optgen.schedule import Machine, Mode, Plan
 from optgen.schedule import machine as machine_named
+from optgen.schedule.explanation import Explanation, explain
 
 
 class Optimizer(Transformation):
@@ -99,8 +99,8 @@ class Optimizer(Transformation):
         Raises:
           TargetError: for another form, or where Triton is not installed.
         """
-        from optgen.runtime.triton import listing, recording
-        from optgen.runtime.triton.status import capability
+        from optgen.runtime.execution.triton import listing, recording
+        from optgen.runtime.execution.triton.status import capability
 
         forms = (*listing.FORMS, "mosaic")
         if form not in forms:
@@ -118,7 +118,7 @@ class Optimizer(Transformation):
         return listing.listing(launches, form, capability(wanted or str(compute_capability)))
 
     def _mosaic(self, params: Any) -> str:
-        from optgen.runtime.tpu.listing import listing
+        from optgen.runtime.execution.tpu.listing import listing
 
         optimizer = Optimizer(replace(self.instance, target="tpu"))
         state = jax.eval_shape(optimizer.init, params)

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import pytest
 
 import optgen
-from optgen import against, chips
 from optgen.errors import ChipError, UsageError
-from optgen.rules import Choice, choose
-from optgen.runtime.targets import TARGETS
+from optgen.runtime.execution.targets import TARGETS
+from optgen.tools import against, chips
+from optgen.tools.rules import Choice, choose
 
 LEAVES = {f"layer_{i}": jax.ShapeDtypeStruct((256, 256), jnp.float32) for i in range(6)}
 PARAMETERS = 6 * 256**2
@@ -80,6 +80,6 @@ def test_a_machine_that_is_no_chip_is_refused():
 
 
 def test_a_missing_compiler_is_told(monkeypatch):
-    monkeypatch.setattr("optgen.chips.compiler._installed", lambda module, paths: False)
+    monkeypatch.setattr("optgen.tools.chips.compiler._installed", lambda module, paths: False)
     with pytest.raises(ChipError, match="pip install"):
         against.compare(choose("sgd"), LEAVES, "h200")

@@ -16,8 +16,8 @@ import pytest
 import optgen
 from optgen import dsl
 from optgen.errors import TargetError
-from optgen.runtime import cpu, targets
-from optgen.verify import verify
+from optgen.runtime.execution import cpu, targets
+from optgen.tools.verify import verify
 from optgen.zoo import STOCK
 from tests.targets import CHAIN, close, make, maxima, options, random_tree, statistics, tangled
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from optgen import demo
 from optgen.cli.app import app
 from optgen.errors import UsageError
+from optgen.tools import demo
 from optgen.zoo import adamw
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

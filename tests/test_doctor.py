@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from optgen import chips, doctor
-from optgen.runtime.triton import status
+from optgen.runtime.execution.triton import status
+from optgen.tools import chips, doctor
 
 
 @pytest.mark.parametrize(

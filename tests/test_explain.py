@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from optgen.explain import explain
 from optgen.ir.evaluate import Dtypes
 from optgen.schedule import Leaf, machine, plan
+from optgen.schedule.explanation import explain
 from tests.schedule import rules
 
 H200 = machine("h200")

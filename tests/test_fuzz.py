@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from optgen import dsl
 from optgen.ir.evaluate import Dtypes, Inputs, evaluate_tree
-from optgen.runtime import cpu
+from optgen.runtime.execution import cpu
 from tests.triton_machine import MACHINES, machine
 
 SHAPES = {"vector": (5,), "matrix": (3, 4), "other": (2, 6), "cube": (2, 3, 2), "empty": (0,)}

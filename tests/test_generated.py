@@ -13,8 +13,9 @@ import pytest
 
 import optgen
 import optgen_kernels
-from optgen import dsl, generate
+from optgen import dsl
 from optgen.errors import PackageError, UsageError
+from optgen.tools import generate
 from optgen.zoo import STOCK
 
 GENERATED = Path(optgen_kernels.__file__).parent
@@ -173,7 +174,7 @@ def test_packages_need_jax_and_the_runtime_only():
         assert int(state.count) == 3
         assert float(params["b"][0]) < 0.8
         loaded = [name for name in sys.modules if name.startswith("optgen.")]
-        allowed = ("optgen.runtime", "optgen.errors", "optgen.factory", "optgen.config")
+        allowed = ("optgen.runtime", "optgen.errors", "optgen.dsl.factory", "optgen.config")
         assert all(name.startswith(allowed) for name in loaded), loaded
         print("trained")
     """

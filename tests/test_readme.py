@@ -8,9 +8,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from optgen import chips
 from optgen.cli.app import app
-from optgen.runtime.targets import TARGETS
+from optgen.runtime.execution.targets import TARGETS
+from optgen.tools import chips
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from optgen import chips
 from optgen.config import CHIPS_DIR
-from optgen.runtime.tpu.chip import GENERATIONS
+from optgen.runtime.execution.tpu.chip import GENERATIONS
+from optgen.tools import chips
 from optgen.zoo import STOCK
 from optgen_bench import models
 from tests.targets import CHAIN, make
@@ -123,7 +123,7 @@ def test_one_export_carries_the_kernels_of_every_platform():
     script = """
         import jax, jax.numpy as jnp, optgen
         from jax import export
-        from optgen.runtime import triton
+        from optgen.runtime.execution import triton
 
         params = {"w": jnp.ones((256, 256)), "b": jnp.ones(256)}
         tx = optgen.lamb(1e-2)

@@ -9,9 +9,9 @@ import pytest
 import optgen
 from optgen import dsl
 from optgen.errors import TargetError
-from optgen.runtime.tpu import functions
-from optgen.verify import verify
-from optgen.verify.workload import AWKWARD
+from optgen.runtime.execution.tpu import functions
+from optgen.tools.verify import verify
+from optgen.tools.verify.workload import AWKWARD
 from optgen.zoo import STOCK
 from tests.targets import CHAIN, close, make, maxima, options, random_tree, statistics, tangled
 from tests.test_fuzz import random_rule
@@ -111,7 +111,7 @@ def test_random_rules_mean_the_same_in_pallas_and_in_jnp(seed, where):
 
 def test_what_does_not_fit_in_vmem_is_swept_again(monkeypatch, where):
     params = random_tree({"matrix": (40, 200), "batch": (2, 40, 130)})
-    from optgen.runtime.tpu import choice
+    from optgen.runtime.execution.tpu import choice
 
     with machine(where, tiny=True):
         monkeypatch.setattr(choice, "_resident", lambda *_: False)
@@ -189,7 +189,7 @@ def test_without_the_interpreter_the_target_refuses_the_cpu(monkeypatch):
 
 def test_a_generation_that_there_is_not(monkeypatch):
     monkeypatch.setenv("OPTGEN_TPU", "v3")
-    from optgen.runtime.tpu import chip
+    from optgen.runtime.execution.tpu import chip
 
     with pytest.raises(TargetError, match="OPTGEN_TPU=v3 is no generation of TPUs: say one of v4"):
         chip.vmem()

@@ -9,8 +9,8 @@ import pytest
 import optgen
 from optgen import dsl
 from optgen.errors import TargetError
-from optgen.verify import verify
-from optgen.verify.workload import AWKWARD
+from optgen.tools.verify import verify
+from optgen.tools.verify.workload import AWKWARD
 from optgen.zoo import STOCK
 from tests.targets import CHAIN, close, make, maxima, options, random_tree, statistics, tangled
 from tests.triton_machine import MACHINES, machine

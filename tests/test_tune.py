@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 import optgen
-from optgen import tune
 from optgen.cli.app import app
 from optgen.errors import TargetError
-from optgen.runtime.triton import interpreter, status, tables, tuned
-from optgen.runtime.triton.options import Options
+from optgen.runtime.execution.triton import interpreter, status, tables, tuned
+from optgen.runtime.execution.triton.options import Options
+from optgen.tools import tune
 from optgen_bench.spread import spread
 
 pytest.importorskip("triton")

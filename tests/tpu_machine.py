@@ -4,8 +4,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from optgen.runtime import driver
-from optgen.runtime.tpu import choice, frame, packed, unavailable
+from optgen.runtime.execution import driver
+from optgen.runtime.execution.tpu import choice, frame, packed, unavailable
 
 MACHINES = ("interpreted", pytest.param("native", marks=pytest.mark.tpu))
 

@@ -4,9 +4,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from optgen.runtime import driver
-from optgen.runtime.triton import geometry, launcher, unavailable
-from optgen.runtime.triton.options import Options
+from optgen.runtime.execution import driver
+from optgen.runtime.execution.triton import geometry, launcher, unavailable
+from optgen.runtime.execution.triton.options import Options
 
 TINY = Options(block=64, rows=4, columns=16, settled=16, programs=3)
 """With these, leaves of a few hundred elements have whole tiles, tails, and parts to combine."""

@@ -9,8 +9,8 @@ from typing import Any
 import optax
 
 import optgen
-from optgen import rules
 from optgen.errors import UsageError
+from optgen.tools import rules
 from optgen.zoo import ATOMS
 from optgen_bench import flash_peer, torch_rules
 
@@ -68,8 +68,8 @@ def case(rule: str | Case | rules.Choice) -> Case:
 
     Args:
       rule: a stock name or `clip+adamw`, with the hyperparameters of this module; an atom's name,
-        `path/to/file.py:name` or a `Choice`, with those of `optgen.rules.choose`. The name in a
-        file may be that of a `Case`.
+        `path/to/file.py:name` or a `Choice`, with those of `optgen.tools.rules.choose`. The name in
+        a file may be that of a `Case`.
 
     Raises:
       UsageError: where there is no such rule, file or name.

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from optgen.chips.hlo import parse
-from optgen.chips.module import read_kernels
 from optgen.errors import ParseError
+from optgen.tools.chips.hlo import parse
+from optgen.tools.chips.module import read_kernels
 from optgen_bench import machine, workloads
 from optgen_bench.contestants import Contestant, Work
 from optgen_bench.records import Costs

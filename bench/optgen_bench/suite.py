@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 from optgen.errors import UsageError
-from optgen.rules import Choice
+from optgen.tools.rules import Choice
 from optgen_bench import cases, machine, records, report, storage, table, workloads
 from optgen_bench.contestants import Work
 from optgen_bench.peers import contestants, expand

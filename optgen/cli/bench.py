@@ -85,7 +85,7 @@ def command(
 
 def _case(rule: str, settings: tuple[str, ...]) -> str | Case:
     """A stock rule by its name; a rule of the user's with its hyperparameters."""
-    from optgen.rules import load
+    from optgen.tools.rules import load
     from optgen_bench import Case
 
     path, _, name = rule.rpartition(":")

@@ -12,12 +12,12 @@ from optgen.cli import output
 from optgen.cli import verify as verification
 from optgen.errors import VerificationError
 from optgen.optimizer import Optimizer
-from optgen.rules import Choice, choose
+from optgen.tools.rules import Choice, choose
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from optgen.demo import Run
+    from optgen.tools.demo import Run
 
 
 @click.command("demo")
@@ -36,7 +36,7 @@ def command(steps: int, picture: Path) -> None:
     Shows a rule, its mathematics and its emitted code, verifies it, and trains with it on images,
     beside optgen's AdamW and optax's.
     """
-    from optgen import demo
+    from optgen.tools import demo
 
     demo.require_libraries()
     file = demo.examples() / f"{demo.RULE}.py"
@@ -61,8 +61,8 @@ def _heading(number: int, title: str) -> None:
 
 def _read(choice: Choice, tx: Optimizer, file: Path) -> None:
     """Shows the rule, what it means, and what is emitted for it."""
-    from optgen import demo
     from optgen.emit.plain import plain
+    from optgen.tools import demo
 
     params = demo.network()
     _heading(1, f"A rule of one's own, in {file.parent.name}/{file.name}")
@@ -79,7 +79,7 @@ def _source(rule: Any) -> str:
 
 
 def _verify(choice: Choice) -> bool:
-    from optgen.verify import verify
+    from optgen.tools.verify import verify
 
     _heading(3, "Is it right? Each step beside the same rule at 50 digits")
     with output.progress("verify") as progress:
@@ -89,7 +89,7 @@ def _verify(choice: Choice) -> bool:
 
 
 def _train(tx: Optimizer, steps: int) -> list[Run]:
-    from optgen import demo
+    from optgen.tools import demo
 
     _heading(4, "Does it train? A network on scikit-learn's handwritten digits")
     data = demo.digits()
@@ -103,7 +103,7 @@ def _optimizers(tx: Optimizer) -> dict[str, Any]:
     """The rule beside AdamW, ours and optax's."""
     import optax
 
-    from optgen import demo
+    from optgen.tools import demo
     from optgen.zoo import adamw
 
     settings: dict[str, Any] = {**demo.HYPERPARAMETERS}

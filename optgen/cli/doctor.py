@@ -17,7 +17,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
     Targets, and why one does not work; devices, versions, and the environment variables.
     """
-    from optgen.doctor import diagnose
+    from optgen.tools.doctor import diagnose
 
     found = diagnose()
     if as_json:

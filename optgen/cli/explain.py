@@ -9,8 +9,8 @@ import click
 from optgen.cli import options, output
 
 if TYPE_CHECKING:
-    from optgen.against import Comparison
-    from optgen.explain import Explanation
+    from optgen.schedule.explanation import Explanation
+    from optgen.tools.against import Comparison
 
 
 @click.command("explain")
@@ -44,7 +44,7 @@ def command(
     work = options.make_work(shapes, tree, dtype)
     choice = options.chosen(rule, settings)
     if against_xla:
-        from optgen.against import compare
+        from optgen.tools.against import compare
 
         with output.progress(f"compile {choice.name}") as progress:
             explained: Comparison | Explanation = compare(choice, work, machine, progress)

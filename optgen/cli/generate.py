@@ -47,7 +47,7 @@ def command(
         _check(out or STOCK_PACKAGES)
         return
     if rule is None:
-        from optgen.generate import generate_all
+        from optgen.tools.generate import generate_all
 
         paths = generate_all(out or STOCK_PACKAGES, compile_now)
     else:
@@ -69,9 +69,9 @@ def _generate(
 ) -> list[Path]:
     import jax
 
-    from optgen.generate import DEFAULT_SHAPES, generate
-    from optgen.rules import choose
-    from optgen.runtime.targets import TARGETS
+    from optgen.runtime.execution.targets import TARGETS
+    from optgen.tools.generate import DEFAULT_SHAPES, generate
+    from optgen.tools.rules import choose
 
     choice = choose(rule, settings)
     leaves = jax.tree.leaves(work)
@@ -87,7 +87,7 @@ def _generate(
 
 
 def _check(out: Path) -> None:
-    from optgen.generate import check
+    from optgen.tools.generate import check
 
     if differences := check(out):
         listed = "\n  ".join(differences)

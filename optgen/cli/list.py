@@ -8,7 +8,7 @@ import click
 
 from optgen.cli import options, output
 from optgen.dsl.rule import Rule
-from optgen.runtime.hyper import REQUIRED
+from optgen.runtime.vocabulary.hyper import REQUIRED
 from optgen.zoo import ATOMS, STOCK
 
 

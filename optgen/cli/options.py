@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from optgen.errors import UsageError
-from optgen.rules import Choice, choose
+from optgen.tools.rules import Choice, choose
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -10,7 +10,7 @@ import click
 from optgen.cli import options, output
 
 if TYPE_CHECKING:
-    from optgen.runtime.triton.tables import Table
+    from optgen.runtime.execution.triton.tables import Table
 
 
 @click.command("tune")
@@ -42,8 +42,8 @@ def command(
     Steps are taken on copies that are made for it. What is found serves every rule with launches
     of the same kinds, from the next process on.
     """
-    from optgen.runtime.triton import tables
-    from optgen.tune import device_here, tune
+    from optgen.runtime.execution.triton import tables
+    from optgen.tools.tune import device_here, tune
 
     device = device_here()
     work = options.make_work(shapes, tree, dtype)
@@ -62,7 +62,7 @@ def command(
 def _show(table: Table) -> None:
     from rich.table import Table as Rows
 
-    from optgen.runtime.triton.tuned import described
+    from optgen.runtime.execution.triton.tuned import described
 
     rows = Rows(title=table.device)
     for column in ("kind of launch", "options"):

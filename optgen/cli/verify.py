@@ -12,7 +12,7 @@ from optgen.errors import VerificationError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from optgen.verify import Report
+    from optgen.tools.verify import Report
 
 
 @click.command("verify")
@@ -40,7 +40,7 @@ def command(
     By default on awkward leaves (0-d, empty, odd tails, 3-d) in float32 and bfloat16. Stock rules
     get hyperparameters that let nothing vanish, such as a weight decay of 0.1.
     """
-    from optgen.verify import verify
+    from optgen.tools.verify import verify
     from optgen_bench.cases import HYPERPARAMETERS
 
     choice = options.chosen(rule, settings, HYPERPARAMETERS.get(rule))
@@ -65,7 +65,7 @@ def command(
 
 def serving() -> list[str]:
     """The targets that can serve on this machine; says which cannot, and why."""
-    from optgen.doctor import available
+    from optgen.tools.doctor import available
 
     reasons = available()
     for name, reason in reasons.items():

@@ -7,7 +7,7 @@ from typing import Any
 from optgen.dsl.expr import LeafDType
 from optgen.errors import RuleError
 from optgen.ir.types import CONCRETE_FLOATS
-from optgen.runtime.hyper import dtype_name
+from optgen.runtime.vocabulary.hyper import dtype_name
 
 
 def storage_dtype(dtype: Any) -> str:

@@ -16,7 +16,7 @@ from optgen.errors import RuleError
 from optgen.ir.build import cast as cast_node
 from optgen.ir.node import node
 from optgen.ir.types import LEAF, REAL, REAL_SCALAR, Axes
-from optgen.runtime.leaf import factored_axes as _factored_axes
+from optgen.runtime.vocabulary.leaf import factored_axes as _factored_axes
 
 Axis = int | Sequence[int] | None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from optgen.errors import RuleError
-from optgen.runtime.hyper import Hyperparameter
+from optgen.runtime.vocabulary.hyper import Hyperparameter
 
 EMITTED = frozenset({"step", "param", "grad", "jnp", "lax", "scalar", "along", "round_to"})
 """What emitted code calls other things, so that neither slots nor hyperparameters can have it."""

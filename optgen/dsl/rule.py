@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NoReturn, cast
 
+from optgen.dsl.factory import make_optimizer
 from optgen.dsl.hyper import hyperparameters
 from optgen.dsl.trace import active
 from optgen.errors import HyperparameterError
-from optgen.factory import make_optimizer
-from optgen.runtime.hyper import REQUIRED, Hyperparameter, bind
+from optgen.runtime.vocabulary.hyper import REQUIRED, Hyperparameter, bind
 
 TARGETS = ("auto", "xla", "cpu", "triton", "tpu")
 

@@ -13,7 +13,7 @@ from optgen.errors import RuleError
 from optgen.ir.build import Builder
 from optgen.ir.node import Node
 from optgen.ir.types import Axes
-from optgen.runtime.leaf import Fact, LeafSpec, answer
+from optgen.runtime.vocabulary.leaf import Fact, LeafSpec, answer
 
 if TYPE_CHECKING:
     from optgen.dsl.slots import Slot

@@ -23,7 +23,7 @@ from optgen.ir.node import Node, node, walk
 from optgen.ir.ops import OPS
 from optgen.ir.program import Program
 from optgen.ir.types import GRAD, LEAF, PARAM, REAL, Axes, Type
-from optgen.runtime.leaf import Fact, LeafSpec
+from optgen.runtime.vocabulary.leaf import Fact, LeafSpec
 
 _CACHED_TRACES = 8192
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from optgen.ir.program import Program
 from optgen.passes.hoist import Hoisted
-from optgen.runtime.unit import Guard, Slot
+from optgen.runtime.vocabulary.unit import Guard, Slot
 
 
 @dataclass(frozen=True)

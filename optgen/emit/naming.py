@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from optgen.runtime.unit import Guard
+from optgen.runtime.vocabulary.unit import Guard
 
 
 def variant_names(guards: Sequence[tuple[Guard, ...]]) -> list[str]:

@@ -23,7 +23,7 @@ STORED = ("float32", "bfloat16")
 float16 only some generations convert."""
 
 FUNCTIONS = ("cbrt", "expm1", "round_to")
-"""What Mosaic has no operation for, and ``optgen.runtime.tpu.functions`` writes out."""
+"""What Mosaic has no operation for, and ``optgen.runtime.execution.tpu.functions`` writes out."""
 
 _WORDS = ("leaf", "jnp", "lax", *FUNCTIONS)
 

@@ -143,7 +143,7 @@ class Constants(Scalars):
     prefix = _CONSTANT_PREFIX
 
     def call(self, op: str, args: list[str]) -> str:
-        """The function of ``optgen.runtime.scalar`` for the operation."""
+        """The function of ``optgen.runtime.execution.scalar`` for the operation."""
         if op == "abs":
             return f"abs({args[0]})"
         return f"scalar.{_SCALAR_FUNCTIONS.get(op, op)}({', '.join(args)})"

@@ -12,7 +12,7 @@ from optgen.emit.python import Constants, Doc, Jnp, Scalars, document, literal, 
 from optgen.emit.templates import template
 from optgen.ir.program import Program
 from optgen.passes.hoist import Hoisted
-from optgen.runtime.unit import Guard, Slot
+from optgen.runtime.vocabulary.unit import Guard, Slot
 
 
 def emit(lowered: Lowered) -> str:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from optgen.errors import UsageError
-from optgen.runtime.tpu.chip import GENERATIONS
-from optgen.runtime.tpu.packed import LARGEST
+from optgen.runtime.execution.tpu.chip import GENERATIONS
+from optgen.runtime.execution.tpu.packed import LARGEST
 from optgen.schedule.measure import (
     copy_bandwidth,
     core_count,

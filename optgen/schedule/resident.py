@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from optgen.ir.evaluate import Dtypes
-from optgen.runtime import kernels
-from optgen.runtime.tpu.choice import chosen
+from optgen.runtime.execution.tpu.choice import chosen
+from optgen.runtime.vocabulary import kernels
 from optgen.schedule.kernel import kernel_of
 from optgen.schedule.stages import Step
 

@@ -17,7 +17,7 @@ from optgen.ir.node import Node, node
 from optgen.ir.ops import OPS
 from optgen.ir.program import Program
 from optgen.ir.types import LEAF, SCALAR, Axes, canonical
-from optgen.runtime.kernels import elements, layout, strides
+from optgen.runtime.vocabulary.kernels import elements, layout, strides
 
 Group = tuple[int, ...]
 """Axes of a leaf that are next to each other."""

@@ -10,8 +10,8 @@ import numpy as np
 import optax
 import pytest
 
-from optgen import rules
 from optgen.errors import UsageError
+from optgen.tools import rules
 from optgen_bench import cases, flash_peer, jax_peer, machine, peers, torch_peer, workloads
 from optgen_bench.agreement import disagreements
 from optgen_bench.contestants import Work

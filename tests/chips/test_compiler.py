@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import optax
 import pytest
 
-from optgen import chips
-from optgen.chips import compiler
-from optgen.chips.chip import CHIPS
 from optgen.errors import ChipError, UsageError
+from optgen.tools import chips
+from optgen.tools.chips import compiler
+from optgen.tools.chips.chip import CHIPS
 
 GPUS = [name for name, chip in CHIPS.items() if chip.platform == "cuda"]
 TPUS = [name for name, chip in CHIPS.items() if chip.platform == "tpu"]
@@ -201,7 +201,7 @@ def test_nothing_is_said_where_there_is_no_chip():
     need("v5e")
     code = """
 import jax, jax.numpy as jnp
-from optgen import chips
+from optgen.tools import chips
 with chips.Compiler() as compiler:
     for chip in ("h200", "v5e"):
         compiler.compile(chip, lambda p: p + 1, jax.ShapeDtypeStruct((8,), jnp.float32))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from optgen.chips.hlo import Alias, Array, parse
 from optgen.errors import ParseError
+from optgen.tools.chips.hlo import Alias, Array, parse
 
 ADDS = """\
 HloModule jit_step, is_scheduled=true, \

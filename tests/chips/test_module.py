@@ -2,8 +2,8 @@
 
 import pytest
 
-from optgen.chips.hlo import Alias, parse
-from optgen.chips.module import Memory, Module, read_kernels
+from optgen.tools.chips.hlo import Alias, parse
+from optgen.tools.chips.module import Memory, Module, read_kernels
 
 
 def module(body: str, *computations: str) -> Module:

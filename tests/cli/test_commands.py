@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from optgen.rules import Choice
-from optgen.runtime.targets import TARGETS
+from optgen.runtime.execution.targets import TARGETS
+from optgen.tools.rules import Choice
 from optgen.zoo import ATOMS, STOCK
 
 
@@ -61,7 +61,7 @@ def test_verify_holds_for_a_rule_of_ones_own_as_json(optgen, rules):
 
 
 def test_verify_leaves_out_what_cannot_serve_and_says_why(optgen, monkeypatch):
-    from optgen import doctor
+    from optgen.tools import doctor
 
     monkeypatch.setattr(doctor, "available", lambda: {"xla": "", "cpu": "there is no compiler"})
     result = optgen("verify", "sgd", "--steps", "1", "--shape", "3", "--dtype", "f32", "--json")
@@ -141,7 +141,7 @@ def test_doctor_says_what_works(optgen):
 
 
 def test_doctor_fails_where_no_target_works(optgen, monkeypatch):
-    from optgen import doctor
+    from optgen.tools import doctor
 
     def broken(target):
         raise RuntimeError("no compiler")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from optgen import chips
+from optgen.tools import chips
 
 
 @pytest.mark.parametrize("chip", ["h200", "v5e"])
@@ -29,7 +29,7 @@ def test_a_rule_that_optax_lacks_is_refused(optgen, rules):
 
 
 def test_a_missing_compiler_is_told(optgen, monkeypatch):
-    monkeypatch.setattr("optgen.chips.compiler._installed", lambda module, paths: False)
+    monkeypatch.setattr("optgen.tools.chips.compiler._installed", lambda module, paths: False)
     result = optgen("explain", "sgd", "--against-xla", "--machine", "h200")
     assert result.exit_code == 2
     assert "pip install" in result.stderr

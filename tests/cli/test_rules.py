@@ -2,9 +2,9 @@
 
 import pytest
 
-from optgen import rules as loader
 from optgen.errors import RuleError, UsageError
-from optgen.runtime.hyper import Hyperparameter
+from optgen.runtime.vocabulary.hyper import Hyperparameter
+from optgen.tools import rules as loader
 from optgen.zoo import ATOMS, STOCK
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from optgen.cli.show import SOURCES
 from optgen.ir.text import parse
-from optgen.runtime.targets import TARGETS
+from optgen.runtime.execution.targets import TARGETS
 
 
 def test_math_is_a_program_that_can_be_read_back(optgen):
@@ -133,7 +133,7 @@ def test_every_launch_of_a_step_is_shown(optgen):
 
 
 def test_what_triton_makes_is_refused_where_it_is_not_installed(optgen, monkeypatch):
-    from optgen.runtime.triton import listing
+    from optgen.runtime.execution.triton import listing
 
     monkeypatch.setattr(listing.importlib.util, "find_spec", lambda name: None)
     result = optgen("show", "adamw", "--ir", "ptx", "--shape", "8")

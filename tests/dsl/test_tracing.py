@@ -6,7 +6,7 @@ from optgen import dsl
 from optgen.dsl.tracing import slot_names, trace
 from optgen.errors import HyperparameterError, RuleError
 from optgen.ir.types import LEAF, PARAM, REAL
-from optgen.runtime.leaf import LeafSpec
+from optgen.runtime.vocabulary.leaf import LeafSpec
 
 
 def spec(*shape, param="float32", grad="float32", masks=()):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import pytest
 
 from optgen import dsl
-from optgen.runtime.load import load_unit
+from optgen.runtime.execution.load import load_unit
 
 
 def leaf(*shape, dtype=jnp.float32):

@@ -15,7 +15,7 @@ import optax
 import pytest
 
 import optgen
-from optgen.runtime.triton import unavailable
+from optgen.runtime.execution.triton import unavailable
 from optgen_bench import workloads
 from tests.targets import CHAIN, close, make
 from tests.zoo import cases, trajectories

@@ -2,7 +2,7 @@
 
 import pytest
 
-from optgen.runtime import cpu
+from optgen.runtime.execution import cpu
 
 
 @pytest.fixture(params=["xla", "cpu"])

@@ -8,7 +8,7 @@ from optgen.ir.evaluate import Inputs, evaluate, evaluate_tree
 from optgen.ir.legality import KERNEL, check
 from optgen.passes.driver import run
 from optgen.passes.hoist import hoist
-from optgen.runtime.leaf import LeafSpec
+from optgen.runtime.vocabulary.leaf import LeafSpec
 
 
 @dsl.rule

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from optgen.runtime import scalar
+from optgen.runtime.execution import scalar
 
 VALUES = {
     "sqrt": (2.0,),

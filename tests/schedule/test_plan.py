@@ -11,7 +11,7 @@ from optgen.errors import IRError, PlanError
 from optgen.ir.evaluate import Dtypes
 from optgen.ir.node import node
 from optgen.ir.program import Program
-from optgen.runtime.leaf import factored_axes
+from optgen.runtime.vocabulary.leaf import factored_axes
 from optgen.schedule import Leaf, LeafProgram, machine, plan
 from optgen_bench import models
 from tests.schedule import rules

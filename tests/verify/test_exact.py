@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import mpf
 
-from optgen.verify.exact import DIGITS, EXACT, dtype_of, format_of, lift, rounded
+from optgen.tools.verify.exact import DIGITS, EXACT, dtype_of, format_of, lift, rounded
 
 DTYPES = ["float16", "bfloat16", "float32", "float64"]
 SAMPLE = np.array([0.0, 0.3, -7.25, 1.0, -1.0, 2.5, 1e-3, np.inf, -np.inf, np.nan])

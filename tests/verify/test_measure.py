@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from optgen.verify.exact import lift
-from optgen.verify.measure import errors
-from optgen.verify.oracle import Value
+from optgen.tools.verify.exact import lift
+from optgen.tools.verify.measure import errors
+from optgen.tools.verify.oracle import Value
 
 
 def value(exact, cancelled=0.0, bound=0.0):

@@ -13,7 +13,7 @@ from optgen.ir.build import broadcast, cast, effect
 from optgen.ir.evaluate import Dtypes, evaluate
 from optgen.ir.node import node
 from optgen.ir.types import LEAF, REAL
-from optgen.verify.oracle import Oracle
+from optgen.tools.verify.oracle import Oracle
 from tests.emit.rules import adafactor, adamw, clip, dog, kahan, lamb, program
 from tests.strategies import inputs, programs
 
@@ -136,7 +136,7 @@ def test_a_missing_input_is_named():
 
 
 def test_equal_programs_are_compiled_once():
-    from optgen.verify.code import compiled
+    from optgen.tools.verify.code import compiled
 
     one, other = program(lamb(1e-3), (2, 3)), program(lamb(1e-2), (4, 5))
     assert compiled(one) is compiled(other)

@@ -8,7 +8,7 @@ import pytest
 
 from optgen import dsl
 from optgen.errors import TargetError
-from optgen.verify import Report, verify
+from optgen.tools.verify import Report, verify
 from tests.emit.rules import adafactor, adamw, clip, dog, kahan, lion
 
 SMALL = {"matrix": (3, 5), "vector": (7,)}

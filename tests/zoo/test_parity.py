@@ -8,7 +8,7 @@ import optax
 import pytest
 
 import optgen
-from optgen.runtime.hyper import dtype_name
+from optgen.runtime.vocabulary.hyper import dtype_name
 from optgen.zoo import ATOMS, STOCK
 from tests.zoo import cases, trajectories
 

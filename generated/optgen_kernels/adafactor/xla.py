@@ -41,7 +41,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from optgen.runtime import Guard, Scalars, Slot, Unit, Variant
-from optgen.runtime.arrays import along
+from optgen.runtime.execution.arrays import along
 
 
 def constants(decay_rate):

@@ -29,7 +29,7 @@ part of one leaf that is a program's own; a launch chooses the leaf.
 import triton
 import triton.language as tl
 
-from optgen.runtime.triton import device
+from optgen.runtime.execution.triton import device
 
 
 @triton.jit

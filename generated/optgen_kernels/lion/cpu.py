@@ -5,7 +5,7 @@ Emitted by optgen: change the rule, not this file.
 
 from pathlib import Path
 
-from optgen.runtime.kernels import Native, NativeGroup, NativePhase
+from optgen.runtime.vocabulary.kernels import Native, NativeGroup, NativePhase
 
 NATIVE = Native(
     name="lion",

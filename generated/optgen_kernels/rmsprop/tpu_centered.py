@@ -3,7 +3,7 @@
 Emitted by optgen: change the rule, not this file.
 """
 
-from optgen.runtime.kernels import Chain, Kernels, Operand, Routine, beside
+from optgen.runtime.vocabulary.kernels import Chain, Kernels, Operand, Routine, beside
 
 KERNELS = Kernels(
     name="rmsprop",

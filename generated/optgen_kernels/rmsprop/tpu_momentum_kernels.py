@@ -12,7 +12,7 @@ Emitted for eps_in_sqrt=True, centered=False, nesterov=False, bias_correction=Fa
 Emitted by optgen: change the rule, not this file. Each function is the body of one Pallas kernel,
 on a tile of a leaf in a TPU's vector memory, in float32. What varies along some dimensions only
 has extent 1 along the others. ``leaf`` knows the extents of the whole leaf, and reduces a tile;
-``optgen.runtime.tpu`` brings tiles in and out, and combines what they are reduced to.
+``optgen.runtime.execution.tpu`` brings tiles in and out, and combines what they are reduced to.
 """
 
 from jax import lax

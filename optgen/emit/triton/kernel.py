@@ -9,8 +9,8 @@ from optgen.emit.triton.layout import docstring, laid_out, statement, sums
 from optgen.ir.evaluate import Dtypes
 from optgen.ir.node import Node
 from optgen.ir.types import LEAF, REAL, Axes
-from optgen.runtime.kernels import Section
-from optgen.runtime.triton.geometry import plural, words
+from optgen.runtime.execution.triton.geometry import plural, words
+from optgen.runtime.vocabulary.kernels import Section
 from optgen.schedule.kernel import Kernel, Operand
 
 IDENTITY = {"sum": "0.0", "max": 'float("-inf")', "min": 'float("inf")'}

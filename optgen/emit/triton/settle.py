@@ -20,7 +20,7 @@ from optgen.ir.build import effect
 from optgen.ir.node import Node, walk
 from optgen.ir.program import Program
 from optgen.ir.types import SCALAR, Axes
-from optgen.runtime.kernels import Section
+from optgen.runtime.vocabulary.kernels import Section
 from optgen.schedule.graph import is_reduction
 from optgen.schedule.kernel import Operand, reductions_used
 

@@ -5,8 +5,8 @@ import stat
 
 import pytest
 
-from optgen.runtime.cache import private
-from optgen.runtime.cpu import status
+from optgen.runtime.execution.cache import private
+from optgen.runtime.execution.cpu import status
 
 
 @pytest.fixture(scope="session")

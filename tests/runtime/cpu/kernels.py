@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from optgen.runtime import cpu
+from optgen.runtime.execution import cpu
 
 ROOT = Path(__file__).parents[3]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from optgen.errors import CacheError, CompilerError
-from optgen.runtime import cpu
-from optgen.runtime.cache import private
-from optgen.runtime.cpu import handler
-from optgen.runtime.cpu.compiler import LIBRARIES
+from optgen.runtime.execution import cpu
+from optgen.runtime.execution.cache import private
+from optgen.runtime.execution.cpu import handler
+from optgen.runtime.execution.cpu.compiler import LIBRARIES
 from tests.runtime.cpu.kernels import ROOT, run_alone
 
 NOBODY = 65534
@@ -204,7 +204,7 @@ def test_nowhere_at_all(home, build, monkeypatch):
 
 MOUNTED = """
     import os, subprocess, sys, warnings
-    import optgen.runtime.cpu as cpu
+    import optgen.runtime.execution.cpu as cpu
     options, home = sys.argv[1:]
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", home], check=True)
     with warnings.catch_warnings(record=True) as caught:
@@ -244,7 +244,7 @@ def test_a_real_disk_that_is_full_or_read_only(tmp_path, options, reason):
 
 SIXTEEN = """
     import os, sys
-    from optgen.runtime.cpu import compiler
+    from optgen.runtime.execution.cpu import compiler
     children = []
     for _ in range(16):
         child = os.fork()

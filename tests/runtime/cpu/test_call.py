@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from optgen.runtime import cpu
+from optgen.runtime.execution import cpu
 from tests.runtime.cpu.kernels import SOURCE, integers, kernel, run_alone, total, twice
 
 

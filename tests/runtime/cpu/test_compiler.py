@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from optgen.errors import CompilerError
-from optgen.runtime import cpu
-from optgen.runtime.cache import store
-from optgen.runtime.cpu import compiler, library, processor
+from optgen.runtime.execution import cpu
+from optgen.runtime.execution.cache import store
+from optgen.runtime.execution.cpu import compiler, library, processor
 
 SOURCE = '#include "optgen_kernel.h"\nOPTGEN_EXPORT int answer() { return 42; }\n'
 

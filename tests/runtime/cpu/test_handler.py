@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from optgen.errors import CompilerError
-from optgen.runtime import cpu
-from optgen.runtime.cpu.handler import TARGET
+from optgen.runtime.execution import cpu
+from optgen.runtime.execution.cpu.handler import TARGET
 from tests.runtime.cpu.kernels import SOURCE, integers, kernel, run_alone, total
 
 

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from optgen.compile import compile_only
-from optgen.runtime import driver, trees
-from optgen.runtime.triton import recording
+from optgen.runtime.execution import driver, trees
+from optgen.runtime.execution.triton import recording
 
 
 def launches_of(tx, params):

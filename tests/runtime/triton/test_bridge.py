@@ -13,7 +13,7 @@ import pytest
 
 import optgen
 from optgen.errors import UsageError
-from optgen.runtime.triton import bridge, unavailable
+from optgen.runtime.execution.triton import bridge, unavailable
 
 PARAMS = {
     "w": jax.ShapeDtypeStruct((33, 7), jnp.float32),

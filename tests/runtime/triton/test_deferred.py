@@ -8,7 +8,7 @@ import textwrap
 PROGRAM = """
     import sys
     import jax, jax.numpy as jnp, optgen
-    from optgen.runtime.triton import unavailable
+    from optgen.runtime.execution.triton import unavailable
 
     params = {"w": jnp.ones((4, 3)), "b": jnp.ones(3)}
     tx = optgen.chain(optgen.clip_by_global_norm(1.0), optgen.adamw(0.5))

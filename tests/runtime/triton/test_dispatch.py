@@ -5,8 +5,8 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optgen.runtime.triton import dispatch
-from optgen.runtime.triton.dispatch import Row, Section
+from optgen.runtime.execution.triton import dispatch
+from optgen.runtime.execution.triton.dispatch import Row, Section
 
 PROGRAMS = st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=12), min_size=1, max_size=4)
 

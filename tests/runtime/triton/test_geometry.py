@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from optgen.runtime.kernels import Operand, Routine
-from optgen.runtime.triton.geometry import Geometry, tiles_of_a_program, words
-from optgen.runtime.triton.options import Options
+from optgen.runtime.execution.triton.geometry import Geometry, tiles_of_a_program, words
+from optgen.runtime.execution.triton.options import Options
+from optgen.runtime.vocabulary.kernels import Operand, Routine
 
 OPTIONS = Options(block=64, rows=4, columns=16, settled=16, programs=8)
 

@@ -7,8 +7,8 @@ import optax
 import pytest
 
 import optgen
-from optgen import chips
-from optgen.runtime.triton import unavailable
+from optgen.runtime.execution.triton import unavailable
+from optgen.tools import chips
 from optgen_bench import workloads
 from tests.targets import CHAIN, make
 

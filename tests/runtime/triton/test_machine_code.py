@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 import optgen
-from optgen.runtime.triton import inspection
+from optgen.runtime.execution.triton import inspection
 from optgen.zoo import STOCK
 from optgen_bench import workloads
 from tests.runtime.triton.machine_code import chain_of, launches_of, shaped

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from optgen.runtime.triton import status
+from optgen.runtime.execution.triton import status
 
 HERE = ("triton", "jax_triton", "jax_cuda13_plugin")
 

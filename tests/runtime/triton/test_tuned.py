@@ -7,10 +7,10 @@ import stat
 import pytest
 
 from optgen.errors import CacheError
-from optgen.runtime.kernels import Operand, Routine
-from optgen.runtime.triton import tables, tuned
-from optgen.runtime.triton.options import Options
-from optgen.runtime.triton.tables import Measured, Table
+from optgen.runtime.execution.triton import tables, tuned
+from optgen.runtime.execution.triton.options import Options
+from optgen.runtime.execution.triton.tables import Measured, Table
+from optgen.runtime.vocabulary.kernels import Operand, Routine
 
 DEVICE = "NVIDIA H200"
 ADAMW = "sweep flat, reads 4 4 4 4, writes 4 4 4"

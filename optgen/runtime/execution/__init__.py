@@ -1,0 +1,1 @@
+"""Executes emitted modules: a folder for each target, and the cache of compiled files."""

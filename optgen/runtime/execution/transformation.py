@@ -1,0 +1,226 @@
+"""The optax face of a unit: init, update and the fused step, over whole trees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from optgen.errors import TreeError
+from optgen.runtime.execution import driver, trees
+from optgen.runtime.vocabulary.leaf import LeafSpec
+from optgen.runtime.vocabulary.state import State
+from optgen.runtime.vocabulary.unit import Unit
+
+try:
+    from optax import GradientTransformationExtraArgs as Base
+except ImportError:  # an emitted package needs JAX and this runtime only
+
+    class Base(NamedTuple):  # type: ignore[no-redef]
+        """What optax calls a gradient transformation."""
+
+        init: Callable[..., Any]
+        update: Callable[..., Any]
+
+
+Resolve = Callable[[tuple[LeafSpec, ...]], tuple[Unit, tuple[int, ...]]]
+"""Takes the signatures of a tree's leaves; gives a unit, and which variant serves each leaf."""
+
+
+class Face:
+    """An optimizer over trees.
+
+    Attributes:
+      name: the rule's name, for errors.
+      hyperparameters: its run-time hyperparameters: numbers, schedules or JAX scalars.
+      masks: its masks, by name, as they were given.
+      resolve: where its kernels come from.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        hyperparameters: Mapping[str, Any],
+        masks: Sequence[tuple[str, Any]],
+        resolve: Resolve,
+    ) -> None:
+        self.name, self.hyperparameters = name, hyperparameters
+        self.masks, self.resolve = masks, resolve
+
+    def specs(self, params: Any, grads: Sequence[Any] | None = None) -> tuple[LeafSpec, ...]:
+        """The signatures of a tree's leaves; gradients are like the parameters by default."""
+        leaves, structure, _ = trees.flatten(params, "params")
+        return self._specs(params, structure, leaves, leaves if grads is None else grads)
+
+    def _specs(
+        self, tree: Any, structure: Any, params: Sequence[Any], grads: Sequence[Any]
+    ) -> tuple[LeafSpec, ...]:
+        spread = [
+            trees.spread_mask(mask, f"{self.name}({name}=…)", tree, structure, len(params))
+            for name, mask in self.masks
+        ]
+        return trees.specs(params, grads, spread)
+
+    def init(self, params: Any) -> State:
+        """The state before the first step; see ``optax.GradientTransformation``."""
+        leaves, structure, _ = trees.flatten(params, "params")
+        unit, assignment = self.resolve(self._specs(params, structure, leaves, leaves))
+        hyperparameters = driver.evaluate_hyperparameters(self.hyperparameters, jnp.int32(0))
+        slots, tree_slots = driver.run_init(unit, assignment, leaves, hyperparameters)
+        return State(jnp.zeros((), jnp.int32), **_slot_trees(unit, structure, slots), **tree_slots)
+
+    def update(
+        self, updates: Any, state: State, params: Any = None, **extra_args: Any
+    ) -> tuple[Any, State]:
+        """Turns gradients into updates to add to the parameters.
+
+        Args:
+          updates: the gradients: a tree of floating-point arrays.
+          state: from ``init``, or the last step.
+          params: the parameters, like the gradients; may be left out by rules that do not read
+            them.
+          **extra_args: ignored, as optax asks of transformations that take none.
+
+        Returns:
+          The updates, in the gradients' dtypes, and the next state.
+
+        Raises:
+          TreeError: where the trees do not fit each other or the rule.
+        """
+        del extra_args
+        return self._run("update", updates, state, params)
+
+    def step(self, grads: Any, state: State, params: Any, **extra_args: Any) -> tuple[Any, State]:
+        """Updates the parameters; no tree of updates is ever written.
+
+        The update is added at full precision, and rounded once. Under ``jax.jit`` with state and
+        params donated, both are updated in place. Let the jitted function take them in the order
+        in which it returns them, ``(params, state, …)``: JAX pairs donated buffers with results of
+        the same shape in order, and XLA copies every buffer whose pair is another one.
+
+        Args:
+          grads: the gradients: a tree of floating-point arrays.
+          state: from ``init``, or the last step.
+          params: the parameters, like the gradients.
+          **extra_args: ignored.
+
+        Returns:
+          The next parameters, in their dtypes, and the next state.
+
+        Raises:
+          TreeError: where the trees do not fit each other or the rule.
+        """
+        del extra_args
+        if params is None:
+            raise TreeError(f"{self.name}.step updates the parameters: pass (grads, state, params)")
+        return self._run("step", grads, state, params)
+
+    def _run(
+        self, mode: driver.Mode, gradients: Any, state: State, params: Any
+    ) -> tuple[Any, State]:
+        tree, what = (gradients, "grads") if params is None else (params, "params")
+        leaves, structure, paths = trees.flatten(tree, what)
+        remedy = "Pass gradients as jax.grad returns them for the parameters."
+        grads = trees.match(gradients, structure, "grads", what, remedy)
+        active = [i for i, g in enumerate(grads) if not _is_absent(g)]
+        for i in active:
+            trees.check_leaf(grads[i], f"grads at {paths[i]}")
+            trees.same_shape(grads[i], leaves[i], paths[i], "grads", what)
+        present = [leaves[i] if _is_absent(g) else g for i, g in enumerate(grads)]
+        unit, assignment = self.resolve(self._specs(tree, structure, leaves, present))
+        if params is None and unit.reads_params(assignment):
+            raise TreeError(f"{self.name} reads the parameters: call update(grads, state, params)")
+        slots = self._slots(unit, assignment, state, structure, leaves, paths, what)
+        hyperparameters = driver.evaluate_hyperparameters(self.hyperparameters, state.count)
+        out, new_slots, tree_slots, count = driver.run_step(
+            unit,
+            tuple(assignment[i] for i in active),
+            mode,
+            [grads[i] for i in active],
+            [None if params is None else leaves[i] for i in active],
+            [slots[i] for i in active],
+            {name: getattr(state, name) for name in unit.tree_slots},
+            state.count,
+            hyperparameters,
+        )
+        results = list(leaves if mode == "step" else grads)
+        for position, i in enumerate(active):
+            results[i], slots[i] = out[position], new_slots[position]
+        new_state = State(count, **_slot_trees(unit, structure, slots), **tree_slots)
+        return structure.unflatten(results), new_state
+
+    def _slots(
+        self,
+        unit: Unit,
+        assignment: tuple[int, ...],
+        state: Any,
+        structure: Any,
+        leaves: Sequence[Any],
+        paths: Sequence[str],
+        like: str,
+    ) -> list[dict[str, Any]]:
+        """Each leaf's slots, checked against what its variant keeps."""
+        expected = {*unit.slots, *unit.tree_slots}
+        if not isinstance(state, State):
+            raise TreeError(
+                f"the state is {type(state).__name__}, not a state of {self.name}: "
+                "pass what init or the last step returned"
+            )
+        if set(state.slots) != expected:
+            raise TreeError(
+                f"the state is of another optimizer or another tree: it has the slots "
+                f"{_listed(state.slots)}, and {self.name} keeps {_listed(expected)} for these "
+                "parameters; make a new one with init(params)"
+            )
+        remedy = "The state is of other parameters: make a new one with init(params)."
+        if like == "grads":
+            remedy = "Where a gradient is None, pass the parameters: update(grads, state, params)."
+        columns = {
+            name: trees.match(getattr(state, name), structure, f"state.{name}", like, remedy)
+            for name in unit.slots
+        }
+        slots: list[dict[str, Any]] = []
+        for i, leaf in enumerate(leaves):
+            kept = unit.variants[assignment[i]].slots
+            slots.append({name: columns[name][i] for name in kept})
+            for name, slot in kept.items():
+                shape = slot.shape(tuple(leaf.shape))
+                if _is_absent(columns[name][i]) or tuple(columns[name][i].shape) != shape:
+                    found = getattr(columns[name][i], "shape", None)
+                    raise TreeError(
+                        f"state.{name} at {paths[i]} has shape {found}, and {self.name} keeps one "
+                        f"of shape {shape} there: the state is of other parameters; make a new "
+                        "one with init(params)"
+                    )
+        return slots
+
+
+def _is_absent(leaf: Any) -> bool:
+    """Whether there is no array: None, or optax's ``MaskedNode``."""
+    return leaf is None or (isinstance(leaf, tuple) and not jax.tree.leaves(leaf))
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _slot_trees(unit: Unit, structure: Any, slots: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: structure.unflatten([leaf.get(name) for leaf in slots]) for name in unit.slots}
+
+
+class Transformation(Base):
+    """A gradient transformation with a fused ``step`` besides ``init`` and ``update``."""
+
+    face: Face
+
+    def __new__(cls, face: Face) -> Transformation:
+        """Wraps a face as a pair of functions, as optax keeps transformations."""
+        self = super().__new__(cls, face.init, face.update)
+        self.face = face
+        return self
+
+    def step(self, grads: Any, state: State, params: Any, **extra_args: Any) -> tuple[Any, State]:
+        """Updates the parameters in one pass; see ``Face.step``."""
+        return self.face.step(grads, state, params, **extra_args)

@@ -1,0 +1,53 @@
+"""What Triton makes of the launches of a step, as text for a reader."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+
+from optgen.errors import TargetError
+from optgen.runtime.execution.triton.inspection import Compiled, Launch, compile_launch
+
+FORMS = ("ttir", "ptx")
+"""Triton's own IR, and what it gives to NVIDIA's assembler."""
+
+
+def check_triton() -> None:
+    """Refuses where Triton is not installed.
+
+    Raises:
+      TargetError: saying what to install.
+    """
+    if importlib.util.find_spec("triton") is None:
+        raise TargetError("Triton compiles the kernels, and cannot be found: pip install triton")
+
+
+def listing(launches: Sequence[Launch], form: str, compute_capability: int) -> str:
+    """All launches, each after what it is and what it takes.
+
+    Args:
+      launches: of a step, in order.
+      form: one of ``FORMS``; beside ``ttir`` stands the source of the launch.
+      compute_capability: of the GPU, 90 for 9.0.
+    """
+    parts = []
+    for number, launch in enumerate(launches, 1):
+        compiled = compile_launch(launch, compute_capability)
+        head = [f"launch {number} of {len(launches)}: {compiled.name}"]
+        head += _about(launch, compiled, compute_capability)
+        if form == "ttir":
+            head += ["", *launch.kernel.src.rstrip().splitlines()]
+        comment = "\n".join(f"// {line}".rstrip() for line in head)
+        parts.append(f"{comment}\n{getattr(compiled, form).strip()}\n")
+    return "\n".join(parts) or "// No launch: XLA compiles all that this step does.\n"
+
+
+def _about(launch: Launch, compiled: Compiled, compute_capability: int) -> Iterator[str]:
+    options = launch.options
+    programs = f"{launch.programs:,} program{'' if launch.programs == 1 else 's'}"
+    yield f"{programs} of {options.warps} warps, in {options.stages} stages"
+    yield (
+        f"on sm_{compute_capability}: {compiled.registers} registers of a thread, "
+        f"{compiled.spills} bytes spilled, {compiled.stack} of stack, "
+        f"{compiled.shared} of shared memory"
+    )

@@ -1,0 +1,1 @@
+"""The words of the runtime, as data: emitted modules, kernel sequences, launches, leaves, state."""

@@ -1,0 +1,237 @@
+"""Measures the options of GPU kernels, and keeps the best for later launches on such a device.
+
+Steps are taken on copies that are made for it: what is updated in place is never anybody's own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import functools
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from optgen.errors import TargetError
+from optgen.optimizer import Optimizer
+from optgen.runtime.execution.targets import check_runs
+from optgen.runtime.execution.transformation import Face, Transformation
+from optgen.runtime.execution.triton import status, tuned
+from optgen.runtime.execution.triton.options import Options, space
+from optgen.runtime.execution.triton.tables import Measured, Table
+from optgen.runtime.vocabulary.kernels import Kernels, Routine
+from optgen.runtime.vocabulary.leaf import LeafSpec
+from optgen.runtime.vocabulary.unit import Unit
+from optgen_bench import rounds
+from optgen_bench.contestants import Contestant, Work
+from optgen_bench.jax_peer import jit_step, repeated
+from optgen_bench.records import Costs
+from optgen_bench.timing import ON_DEVICE
+from optgen_bench.workloads import gradients, materialise
+
+WORTH = 0.005
+"""How much faster options must be, relatively, to be taken instead of the guessed ones."""
+
+REFINED = {"programs": (512, 1024, 4096, 8192), "stages": (1, 2, 3, 4)}
+"""What is tried besides, one after the other, for launches that reduce: their programs take
+several tiles."""
+
+_PACKAGES = ("optgen", "jax", "jax-triton", "triton")
+
+Choices = Mapping[str, Options]
+"""By what ``tuned.key`` says of a launch."""
+
+Measure = Callable[[Sequence[Choices], float], list[float]]
+"""Takes candidates, and the seconds that may be spent; gives the seconds of a step with each."""
+
+Progress = Callable[[int, int, str], None]
+"""Is told how many of how many kinds of launches are done, and which is the next."""
+
+
+def tune(
+    optimizer: Optimizer,
+    params: Any,
+    seconds: float = 5.0,
+    measure: Measure | None = None,
+    progress: Progress = lambda done, total, what: None,
+) -> Table:
+    """Finds the best options for each kind of launch that a step makes.
+
+    One kind after another, the others at the best that is known. The candidates of a kind are
+    measured interleaved, and compared by their medians.
+
+    Args:
+      optimizer: made for the ``triton`` target.
+      params: the tree to step over, of ``jax.ShapeDtypeStruct``.
+      seconds: of measurement for each kind, without compilation.
+      measure: what measures; by default, steps on this GPU.
+      progress: called before each kind.
+
+    Raises:
+      TargetError: where no GPU is there to be measured.
+    """
+    device = device_here()
+    measure = measure or Scratch(optimizer, params).measure
+    routines = kinds(optimizer, params)
+    best: dict[str, Options] = {key: tuned.guess(routine) for key, routine in routines.items()}
+    found: dict[str, Measured] = {}
+    for number, (key, routine) in enumerate(routines.items()):
+        progress(number, len(routines), key)
+        candidates = space(routine.kind, not routine.view)
+        found[key] = _best(key, best, candidates, measure, seconds)
+        best[key] = found[key].options
+        for name, values in REFINED.items() if tuned.reduces(routine) else ():
+            again = (dataclasses.replace(best[key], **{name: value}) for value in values)
+            found[key] = found[key].then(_best(key, best, again, measure, seconds))
+            best[key] = found[key].options
+    versions = {name: status.version_of(name) or "" for name in _PACKAGES}
+    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return Table(device, date, versions, found)
+
+
+def device_here() -> str:
+    """The name of the GPU that would be measured.
+
+    Raises:
+      TargetError: where there is none, or its kernels cannot run.
+    """
+    check_runs("triton")
+    device = tuned.device_name()
+    if device is None:
+        raise TargetError(
+            f"options are measured on an NVIDIA GPU, and JAX's platform is {jax.default_backend()}"
+        )
+    return device
+
+
+def kinds(optimizer: Optimizer, params: Any) -> dict[str, Routine]:
+    """A routine of each kind of launch of a step, by what ``tuned.key`` says of it."""
+    unit, _ = optimizer.face.resolve(optimizer.face.specs(params))
+    kernels = unit.kernels["triton"]
+    assert isinstance(kernels, Kernels)
+    routines = (routine for chain in kernels.step for routine in chain.routines)
+    return {tuned.key(routine): routine for routine in routines}
+
+
+def _best(
+    key: str,
+    now: Choices,
+    candidates: Iterable[Options],
+    measure: Measure,
+    seconds: float,
+) -> Measured:
+    """The fastest options of a kind; what it has now stays unless others are clearly faster."""
+    every = list(dict.fromkeys([now[key], *candidates]))
+    times = measure([{**now, key: options} for options in every], seconds)
+    by_options = dict(zip(every, times, strict=True))
+    fastest = min(every, key=lambda options: by_options[options])
+    if by_options[fastest] > (1 - WORTH) * by_options[now[key]]:
+        fastest = now[key]
+    return Measured(fastest, by_options[fastest], by_options[now[key]])
+
+
+class Scratch:
+    """Parameters, gradients and state of its own, on which candidates take steps in turn.
+
+    Attributes:
+      optimizer: what takes the steps.
+      tree: what over, of ``jax.ShapeDtypeStruct``.
+      parameters: updated in place by all candidates.
+      state: the same.
+      gradients: read only.
+    """
+
+    def __init__(self, optimizer: Optimizer, params: Any) -> None:
+        self.optimizer, self.tree = optimizer, params
+        self.gradients = jax.tree.map(jnp.array, gradients(params))
+        self.fill()
+
+    def fill(self) -> None:
+        """Makes parameters and state anew."""
+        self.parameters = jax.tree.map(jnp.array, materialise(self.tree))
+        self.state = jax.jit(self.optimizer.init)(self.parameters)
+
+    def measure(self, candidates: Sequence[Choices], seconds: float) -> list[float]:
+        """The median seconds of a step with each of the candidates, interleaved.
+
+        One that cannot be compiled or launched, for want of shared memory above all, takes forever;
+        the first, which is in use, must run.
+        """
+        players = [Candidate(f"{i}", self, options) for i, options in enumerate(candidates)]
+        able = [player for player in players if self._runs(player, needed=player is players[0])]
+        times = rounds.measure(able, seconds, timing=ON_DEVICE)
+        for player in able:
+            player.release()
+        return [
+            times[player.name].median if player.name in times else math.inf for player in players
+        ]
+
+    def _runs(self, player: Candidate, needed: bool) -> bool:
+        try:
+            player.take(1)
+            player.wait()
+        except Exception as error:  # Triton's, jax_triton's or XLA's, at whatever stage
+            if needed:
+                raise
+            warnings.warn(f"left out, as it does not run: {error}".partition("\n")[0], stacklevel=2)
+            self.fill()  # what it was given may be gone
+            return False
+        return True
+
+
+class Candidate(Contestant):
+    """Steps on scratch arrays with some options.
+
+    Attributes:
+      name: among the candidates.
+      scratch: the arrays.
+      options: what is in force whenever something may be compiled.
+    """
+
+    def __init__(self, name: str, scratch: Scratch, options: Choices) -> None:
+        self.name, self.scratch, self.options = name, scratch, options
+        step = jit_step(anew(scratch.optimizer), "step", fused=True)
+        self._loop: Any = functools.cache(functools.partial(repeated, step, "step"))
+
+    def prepare(self, work: Work) -> Costs:
+        """Compiles nothing before the first step."""
+        return Costs()
+
+    def allocate(self, work: Work) -> None:
+        """The arrays are there already."""
+
+    def step(self) -> None:
+        """Takes one step."""
+        self.take(1)
+
+    def take(self, count: int) -> None:
+        """Takes so many steps in a loop on the device."""
+        scratch = self.scratch
+        with tuned.forced(self.options):
+            scratch.parameters, scratch.state, _ = self._loop(count)(
+                scratch.parameters, scratch.state, scratch.gradients, None
+            )
+
+    def wait(self) -> None:
+        """Returns when all steps are done."""
+        jax.block_until_ready((self.scratch.parameters, self.scratch.state))
+
+    def release(self) -> None:
+        """Forgets what was compiled; the arrays are not its own."""
+        self._loop.cache_clear()
+
+
+def anew(optimizer: Optimizer) -> Transformation:
+    """The same optimizer, of which JAX has compiled nothing yet."""
+    face = optimizer.face
+    copies: dict[Unit, Unit] = {}
+
+    def resolve(specs: tuple[LeafSpec, ...]) -> tuple[Unit, tuple[int, ...]]:
+        unit, variants = face.resolve(specs)
+        return copies.setdefault(unit, dataclasses.replace(unit)), variants
+
+    return Transformation(Face(face.name, face.hyperparameters, face.masks, resolve))

@@ -1,0 +1,221 @@
+"""What is measured: a target's optimizer, or optax's, taking one step at a time.
+
+A player is given the gradients and takes the step; then it tells what it started from, which is
+what the oracle is given, and what came out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import jax
+import numpy as np
+
+from optgen.ir.program import Program
+from optgen.tools.verify.exact import format_of
+
+Array: TypeAlias = np.ndarray[Any, Any]
+Tree: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One step: what it started from, and what came out.
+
+    Attributes:
+      leaves: for each leaf the arrays that the oracle is given, ``g``, ``p`` and the slots.
+      tree: the slots of the whole tree, likewise.
+      found: for each output (``params``, ``updates``, a slot) and each leaf the arrays that came
+        out of it, one for each way of asking; for a slot of the whole tree at the first leaf.
+    """
+
+    leaves: Sequence[Mapping[str, Any]]
+    tree: Mapping[str, Any]
+    found: Mapping[str, Sequence[Sequence[Array]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The slots of a tree's programs, by name.
+
+    Attributes:
+      leaf: those of leaves, and which leaves have them.
+      tree: those of the whole tree.
+    """
+
+    leaf: Mapping[str, frozenset[int]]
+    tree: tuple[str, ...]
+
+    @classmethod
+    def of(cls, programs: Sequence[Program]) -> Slots:
+        """Those that the programs read or write."""
+        leaf: dict[str, set[int]] = {}
+        tree: dict[str, None] = {}
+        for i, program in enumerate(programs):
+            for n in program.nodes():
+                if n.op in ("load", "store") and n.attr not in ("g", "p", "update"):
+                    leaf.setdefault(n.attr, set()).add(i)
+                elif n.op in ("tree_load", "tree_store"):
+                    tree[n.attr] = None
+        return cls({name: frozenset(there) for name, there in leaf.items()}, tuple(tree))
+
+
+class Player:
+    """Takes steps on a tree, keeping its own parameters and state.
+
+    Attributes:
+      params: the tree of parameters, a dictionary of arrays.
+      state: the optimizer's state.
+      slots: the slots of the rule's programs.
+    """
+
+    def __init__(self, params: Tree, state: Any, slots: Slots) -> None:
+        self.params, self.state, self.slots = params, state, slots
+        self.structure: Any = jax.tree.structure(params)
+
+    def take(self, grads: Tree) -> Taken:
+        """Takes one step."""
+        before = self.slot_arrays()
+        columns = [self.structure.flatten_up_to(tree) for tree in (grads, self.params)]
+        leaves = [{"g": g, "p": p} for g, p in zip(*columns, strict=True)]
+        for name, there in self.slots.leaf.items():
+            for i in there:
+                leaves[i][name] = before[name][i]
+        tree = {name: before[name][0] for name in self.slots.tree}
+        return Taken(_numpy(leaves), _numpy(tree), self.advance(grads))
+
+    def advance(self, grads: Tree) -> Mapping[str, Sequence[Sequence[Array]]]:
+        """Takes the step; see ``Taken.found``."""
+        raise NotImplementedError
+
+    def slot_arrays(self) -> dict[str, dict[int, Any]]:
+        """The arrays of each slot by the number of their leaf; of the whole tree's, at 0."""
+        raise NotImplementedError
+
+    def outputs(self, params: Tree, updates: Tree | None) -> dict[str, list[list[Array]]]:
+        """What is found after a step, for the state that is the player's by now."""
+        found = {"params": [[x] for x in self.structure.flatten_up_to(params)]}
+        if updates is not None:
+            found["updates"] = [[x] for x in self.structure.flatten_up_to(updates)]
+        for name, arrays in self.slot_arrays().items():
+            found[name] = [[arrays[i]] if i in arrays else [] for i in range(max(arrays) + 1)]
+        return {name: _numpy(leaves) for name, leaves in found.items()}
+
+
+def _numpy(tree: Any) -> Any:
+    return jax.tree.map(np.asarray, tree)
+
+
+class Ours(Player):
+    """An optimizer of optgen, by ``update`` and by ``step``, from the same state."""
+
+    def __init__(self, optimizer: Any, params: Tree, slots: Slots) -> None:
+        super().__init__(params, optimizer.init(params), slots)
+        self._update, self._step = jax.jit(optimizer.update), jax.jit(optimizer.step)
+
+    def advance(self, grads: Tree) -> Mapping[str, Sequence[Sequence[Array]]]:
+        """Goes on from what ``step`` gives."""
+        before = self.state
+        updates, self.state = self._update(grads, before, self.params)
+        found = self.outputs(self.params, updates)
+        del found["params"]
+        self.params, self.state = self._step(grads, before, self.params)
+        for name, leaves in self.outputs(self.params, None).items():
+            earlier = found.get(name, [[] for _ in leaves])
+            found[name] = [a + b for a, b in zip(earlier, leaves, strict=True)]
+        return found
+
+    def slot_arrays(self) -> dict[str, dict[int, Any]]:
+        """Those of ``state.mu`` and the like."""
+        slots = {
+            name: {i: x for i, x in enumerate(self.structure.flatten_up_to(tree)) if i in there}
+            for name, there in self.slots.leaf.items()
+            for tree in [getattr(self.state, name)]
+        }
+        return slots | {name: {0: getattr(self.state, name)} for name in self.slots.tree}
+
+
+class Reference(Player):
+    """A transformation of optax: its updates, and the parameters by ``optax.apply_updates``.
+
+    A slot that optax keeps in a narrower dtype than the rule counts as one of the rule's dtype,
+    so that the errors of both are in the same units.
+
+    Attributes:
+      coarsest: the largest unit roundoff of all the arrays in its state and of the parameters.
+
+    Raises:
+      LookupError: if its state has no place that corresponds to some slot of the rule.
+    """
+
+    def __init__(self, transformation: Any, params: Tree, like: Ours) -> None:
+        import optax
+
+        super().__init__(params, transformation.init(params), like.slots)
+        self._like = {
+            name: {i: jax.typeof(x) for i, x in arrays.items()}
+            for name, arrays in like.slot_arrays().items()
+        }
+        self.coarsest = max(
+            format_of(x.dtype).unit_roundoff
+            for x in jax.tree.leaves((self.params, self.state))
+            if jax.numpy.issubdtype(x.dtype, jax.numpy.floating)
+        )
+
+        def both(grads: Any, state: Any, params: Any) -> Any:
+            updates, state = transformation.update(grads, state, params)
+            return updates, state, optax.apply_updates(params, updates)
+
+        self._both = jax.jit(both)
+        self.slot_arrays()
+
+    def advance(self, grads: Tree) -> Mapping[str, Sequence[Sequence[Array]]]:
+        """One compiled function of all that optax does in a step."""
+        updates, self.state, self.params = self._both(grads, self.state, self.params)
+        return self.outputs(self.params, updates)
+
+    def slot_arrays(self) -> dict[str, dict[int, Any]]:
+        """What corresponds in optax's state."""
+        fields = list(_fields(self.state))
+        return {name: self._find(name, like, fields) for name, like in self._like.items()}
+
+    def _find(
+        self, name: str, like: Mapping[int, Any], fields: list[tuple[str, Any]]
+    ) -> dict[int, Any]:
+        """The arrays of a slot: of the field of its name, or of which its name is the longer."""
+        for field, value in sorted(fields, key=lambda f: -len(f[0])):
+            if name == field or name.endswith(f"_{field}"):
+                arrays = self._arrays(value, like, name in self.slots.tree)
+                if arrays is not None:
+                    return arrays
+        raise LookupError(f"nothing in optax's state corresponds to the slot {name!r}")
+
+    def _arrays(
+        self, value: Any, like: Mapping[int, Any], is_scalar: bool
+    ) -> dict[int, Any] | None:
+        """The field's array for each leaf that has the slot; None if one does not fit."""
+        try:
+            column = [value] if is_scalar else self.structure.flatten_up_to(value)
+        except ValueError:
+            return None
+        if any(getattr(column[i], "size", -1) != x.size for i, x in like.items()):
+            return None
+        return {
+            i: column[i].reshape(x.shape).astype(jax.numpy.promote_types(column[i].dtype, x.dtype))
+            for i, x in like.items()
+        }
+
+
+def _fields(state: Any) -> Iterator[tuple[str, Any]]:
+    """Every named field in a state of optax, however deep."""
+    if hasattr(state, "_fields"):
+        for field in state._fields:
+            yield field, getattr(state, field)
+    if isinstance(state, (tuple, list)):
+        for part in state:
+            yield from _fields(part)
+    elif isinstance(state, dict):
+        for part in state.values():
+            yield from _fields(part)

@@ -1,9 +1,0 @@
-"""Verification: what the targets compute, compared with the rule at 50 digits.
-
-Importing this imports SymPy and mpmath: import it inside functions.
-"""
-
-from optgen.verify.report import Report, Row
-from optgen.verify.run import verify
-
-__all__ = ["Report", "Row", "verify"]
