@@ -13,7 +13,7 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from optgen.dsl.factory import set_factory
+from optgen.factory import set_factory
 
 if TYPE_CHECKING:
     from optgen import dsl, errors, zoo  # noqa: F401

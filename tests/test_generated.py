@@ -174,7 +174,7 @@ def test_packages_need_jax_and_the_runtime_only():
         assert int(state.count) == 3
         assert float(params["b"][0]) < 0.8
         loaded = [name for name in sys.modules if name.startswith("optgen.")]
-        allowed = ("optgen.runtime", "optgen.errors", "optgen.dsl.factory", "optgen.config")
+        allowed = ("optgen.runtime", "optgen.errors", "optgen.factory", "optgen.config")
         assert all(name.startswith(allowed) for name in loaded), loaded
         print("trained")
     """

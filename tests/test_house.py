@@ -29,6 +29,7 @@ FLOORS = {
     "ir": 2,
     "runtime": 1,
     "errors": 0,
+    "factory": 0,
     "config": 0,
 }
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NoReturn, cast
 
-from optgen.dsl.factory import make_optimizer
+from optgen.factory import make_optimizer
 from optgen.dsl.hyper import hyperparameters
 from optgen.dsl.trace import active
 from optgen.errors import HyperparameterError

@@ -1,0 +1,196 @@
+"""Lowers traced rules: passes, views, and the cut of what is the same for every leaf."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from optgen import config
+from optgen.dsl.rule import Composition
+from optgen.dsl.tracing import Traced
+from optgen.emit.lowered import Lowered, LoweredVariant
+from optgen.emit.naming import variant_names
+from optgen.ir.program import Program
+from optgen.passes import driver
+from optgen.passes.dimensions import view, without_batch
+from optgen.passes.hoist import Hoisted, hoist
+from optgen.passes.step import AsStep, AsUpdate
+from optgen.runtime.vocabulary.leaf import Fact, LeafSpec, MaskValue
+from optgen.runtime.vocabulary.module import Guard, Placement, Slot
+from optgen.runtime.vocabulary.view import Groups
+
+
+@dataclass(frozen=True)
+class _Programs:
+    """The programs of a kind of leaf, over the dimensions of its view.
+
+    Attributes:
+      update: what a step computes; it stores ``update``, and the next slots.
+      init: what makes the slots.
+      slots: the slots of a leaf, by name.
+      tree_slots: the names of those of the whole tree.
+    """
+
+    update: Program
+    init: Program
+    slots: tuple[tuple[str, Slot], ...]
+    tree_slots: tuple[str, ...]
+
+    def without_batch(self) -> _Programs:
+        """The programs for leaves of a batch of one."""
+        slots = tuple(
+            (name, Slot(slot.dtype, _without_first(slot.axes), slot.constant))
+            for name, slot in self.slots
+        )
+        return _Programs(
+            without_batch(self.update), without_batch(self.init), slots, self.tree_slots
+        )
+
+
+def _without_first(axes: tuple[int, ...] | str) -> tuple[int, ...] | str:
+    return axes if isinstance(axes, str) else tuple(d - 1 for d in axes if d > 0)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of leaf: its programs, how leaves are seen, and why kernels are not made for it."""
+
+    programs: _Programs
+    groups: Groups
+    reason: str
+
+
+def lower_traced(
+    composition: Composition, traced: Mapping[LeafSpec, Traced]
+) -> tuple[Lowered, Mapping[LeafSpec, Placement]]:
+    """Lowers what was traced of a composition for each leaf signature.
+
+    Returns:
+      The lowered programs, and which variant serves each signature.
+    """
+    kinds = {t: _kind(t) for t in dict.fromkeys(traced.values())}
+    members: dict[_Programs, list[tuple[LeafSpec, Traced, Groups]]] = {}
+    reasons: dict[_Programs, str] = {}
+    batched = _of_a_batch([kind.programs for kind in kinds.values()])
+    for spec, t in traced.items():
+        kind = kinds[t]
+        programs = batched.get(kind.programs, kind.programs)
+        groups = ((), *kind.groups) if kind.programs in batched else kind.groups
+        members.setdefault(programs, []).append((spec, t, groups))
+        reasons[programs] = kind.reason
+    variants, where = [], {}
+    guards = [_guards(group) for group in members.values()]
+    for number, (name, guard, (programs, group)) in enumerate(
+        zip(variant_names(guards), guards, members.items(), strict=True)
+    ):
+        slots = dict(programs.slots)
+        variants.append(
+            LoweredVariant(name, guard, slots, programs.update, reasons[programs])
+        )
+        where |= {spec: Placement(number, groups) for spec, _, groups in group}
+    return _lowered(composition, list(members), variants), where
+
+
+def _lowered(
+    composition: Composition, programs: Sequence[_Programs], variants: Sequence[LoweredVariant]
+) -> Lowered:
+    tree_slots = tuple(dict.fromkeys(name for p in programs for name in p.tree_slots))
+    reserved = {name for variant in variants for name in variant.slots} | set(tree_slots)
+    forms = [form for p in programs for form in _forms(p.update)]
+    return Lowered(
+        name=composition.name,
+        doc=_documentation(composition),
+        hyperparameters=composition.scalars,
+        settings=_settings(composition),
+        variants=tuple(variants),
+        update=_hoist(forms, reserved),
+        init=_hoist([p.init for p in programs], reserved),
+        tree_slots=tree_slots,
+        masks=sum(len(part.masks) for part in composition.parts),
+    )
+
+
+def _forms(update: Program) -> tuple[Program, Program, Program]:
+    """The program of an update as it is, as a fused step, and as what stores the update."""
+    step = driver.run(update, (AsStep(), *driver.DEFAULT))
+    return update, step, AsUpdate().run(update)
+
+
+def optimize(program: Program) -> Program:
+    """Runs the default passes, printing after those that the environment names."""
+    return driver.run(program, print_after=config.PRINT_AFTER.get())
+
+
+@functools.lru_cache(maxsize=1024)
+def _kind(traced: Traced) -> _Kind:
+    viewed = view([optimize(traced.update), optimize(traced.init)])
+    update, init = viewed.programs
+    slots = tuple(
+        (slot.key, Slot(slot.dtype, viewed.axes(slot.axes), slot.constant))
+        for slot in traced.slots
+        if slot.axes is not None
+    )
+    tree_slots = tuple(slot.key for slot in traced.slots if slot.axes is None)
+    return _Kind(_Programs(update, init, slots, tree_slots), viewed.groups, viewed.reason)
+
+
+def _of_a_batch(programs: Sequence[_Programs]) -> dict[_Programs, _Programs]:
+    """For programs that are those of a batch of one, the programs of a batch."""
+    batched: dict[_Programs, _Programs] = {}
+    distinct = list(dict.fromkeys(programs))
+    for candidate in distinct:
+        if candidate.update.rank is not None and candidate.update.rank > 2:
+            batched.setdefault(candidate.without_batch(), candidate)
+    return {p: batched[p] for p in distinct if p in batched}
+
+
+def _hoist(programs: Sequence[Program], reserved: set[str]) -> Hoisted:
+    hoisted = hoist(programs, reserved)
+    if set(config.PRINT_AFTER.get()) & {"all", "hoist"}:
+        partials = [p for phases in hoisted.partials for p in phases]
+        for program in (hoisted.constants, *hoisted.scalars, *partials, *hoisted.leaves):
+            driver.print_program("hoist", program)
+    return hoisted
+
+
+def _guards(group: Sequence[tuple[LeafSpec, Traced, Groups]]) -> tuple[Guard, ...]:
+    masks: dict[tuple[tuple[Fact, ...], Groups], list[tuple[MaskValue | str, ...]]] = {}
+    for spec, traced, groups in group:
+        masks.setdefault((traced.facts, groups), []).append(spec.masks)
+    return tuple(
+        Guard(facts, choice, groups)
+        for (facts, groups), every in masks.items()
+        for choice in _widen(every)
+    )
+
+
+def _widen(masks: list[tuple[MaskValue | str, ...]]) -> list[tuple[MaskValue | str, ...]]:
+    """The same choices in fewer: a mask of which None, True and False all occur is any."""
+    masks = list(dict.fromkeys(masks))
+    for place in range(len(masks[0])):
+        others: dict[tuple[object, ...], set[object]] = {}
+        for choice in masks:
+            others.setdefault((choice[:place], choice[place + 1 :]), set()).add(choice[place])
+        widened = [
+            (*choice[:place], "any", *choice[place + 1 :])
+            if others[choice[:place], choice[place + 1 :]] >= {None, True, False}
+            else choice
+            for choice in masks
+        ]
+        masks = list(dict.fromkeys(widened))
+    return masks
+
+
+def _settings(composition: Composition) -> dict[str, object]:
+    if len(composition.parts) == 1:
+        return dict(composition.parts[0].fixed)
+    return {f"{p.rule.name}.{name}": value for p in composition.parts for name, value in p.fixed}
+
+
+def _documentation(composition: Composition) -> str:
+    docs = [(part.rule.__doc__ or part.rule.name).strip() for part in composition.parts]
+    if len(docs) == 1:
+        return docs[0]
+    firsts = [doc.splitlines()[0].rstrip(".") for doc in docs]
+    return f"{composition.name}.\n\n" + "; then ".join(firsts) + "."

@@ -1,0 +1,266 @@
+"""Kernel sequences: all that one step does to one kind of leaf, whatever its size.
+
+A sequence is an ordered list of items over explicit buffers. It is what emitters print, what the
+tables beside emitted source hold, and what the launch list and ``explain`` are made of; there is
+no second description of what runs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from optgen.runtime.vocabulary.view import Axes
+
+Mode = Literal["step", "update"]
+"""Whether the next parameters are stored, as ``p``, or what is to be added to them."""
+
+Lifetime = Literal["leaf", "temporary", "statistic", "contribution"]
+"""How long a buffer lives: an array of the ``leaf`` outlives the step; a ``temporary`` (large) and
+a ``statistic`` (small) do not; a ``contribution`` to a reduction over the tree is read when the
+phase ends."""
+
+Kind = Literal["sweep", "finalize", "xla"]
+"""The kinds of kernels. A ``sweep`` reads large arrays once, tile by tile, in any order; a
+``finalize`` computes small values between sweeps; what no kernel computes is left to ``xla``."""
+
+Access = Literal["read", "update", "write"]
+"""What a kernel does to a buffer: ``update`` replaces it where it is."""
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """An array of a leaf.
+
+    Attributes:
+      name: ``g``, ``p``, ``update``, a slot, or what the planner calls it.
+      dtype: the name of the dtype in which it is stored.
+      axes: the dimensions of the view along which it varies, ``"*"`` for all.
+      lifetime: see ``Lifetime``.
+      combine: ``sum``, ``max`` or ``min`` for a reduction: every part of a leaf (a tile, a block,
+        a shard) leaves its own, and they are combined before it is read; None for what is whole.
+      over: the dimensions along which the values vary that are reduced to it; ``()`` for none.
+    """
+
+    name: str
+    dtype: str
+    axes: Axes = "*"
+    lifetime: Lifetime = "leaf"
+    combine: str | None = None
+    over: Axes = ()
+
+    @property
+    def large(self) -> bool:
+        """An element for each element of the leaf."""
+        return self.axes == "*"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A kernel of a sequence, over buffers by their names.
+
+    Attributes:
+      kind: see ``Kind``.
+      function: the name of the emitted function.
+      phase: the phase of the step in which it runs; each ends with a reduction over the tree.
+      reads: the buffers that are read only.
+      updates: those that are replaced where they are.
+      writes: those that are only written.
+      scalars: what it reads that is the same for every leaf, in the order of its arguments.
+      flat: whether it sees the leaf as a vector.
+      independent: of a ``finalize``, the dimensions of which every index is computed by itself;
+        ``"*"`` where every element is.
+      reason: why it is left to xla.
+    """
+
+    kind: Kind
+    function: str
+    phase: int = 0
+    reads: tuple[str, ...] = ()
+    updates: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    scalars: tuple[str, ...] = ()
+    flat: bool = False
+    independent: Axes = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Combine:
+    """Parts of reductions become one value of each.
+
+    Attributes:
+      over: ``tiles`` of a leaf, or the ``tree`` of leaves, which ends the phase.
+      phase: the phase of the step.
+      buffers: the reductions, by their names.
+    """
+
+    over: Literal["tiles", "tree"]
+    phase: int
+    buffers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A buffer as a kernel is given it."""
+
+    buffer: Buffer
+    access: Access
+
+    @property
+    def name(self) -> str:
+        """The buffer's name."""
+        return self.buffer.name
+
+    @property
+    def dtype(self) -> str:
+        """The name of the dtype in which it is stored."""
+        return self.buffer.dtype
+
+    @property
+    def axes(self) -> Axes:
+        """The dimensions of the view along which it varies."""
+        return self.buffer.axes
+
+    @property
+    def lifetime(self) -> Lifetime:
+        """How long it lives."""
+        return self.buffer.lifetime
+
+    @property
+    def large(self) -> bool:
+        """An element for each element of the leaf."""
+        return self.buffer.large
+
+    @property
+    def read(self) -> bool:
+        """Its value from before the kernel is read."""
+        return self.access != "write"
+
+    @property
+    def written(self) -> bool:
+        """It has another value after the kernel."""
+        return self.access != "read"
+
+    @property
+    def partial(self) -> bool:
+        """The kernel leaves a reduction of it in parts."""
+        return self.written and self.buffer.combine is not None
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """An item with its buffers: an emitted function, and the arrays that it is given.
+
+    Attributes:
+      item: the item.
+      operands: the buffers, in the order of the sequence, which is that of the arguments.
+      dimensions: of the view in which it sees a leaf.
+    """
+
+    item: Item
+    operands: tuple[Operand, ...]
+    dimensions: int
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        return hash((self.item, self.operands, self.dimensions))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @property
+    def function(self) -> str:
+        """The name of the emitted function."""
+        return self.item.function
+
+    @property
+    def kind(self) -> Kind:
+        """``sweep``, ``finalize`` or ``xla``."""
+        return self.item.kind
+
+    @property
+    def phase(self) -> int:
+        """The phase of the step in which it runs."""
+        return self.item.phase
+
+    @property
+    def scalars(self) -> tuple[str, ...]:
+        """What it reads that is the same for every leaf."""
+        return self.item.scalars
+
+    @property
+    def flat(self) -> bool:
+        """It sees the leaf as a vector."""
+        return self.item.flat
+
+    @property
+    def reduces(self) -> bool:
+        """It leaves parts of a reduction."""
+        return any(x.partial for x in self.operands)
+
+
+@dataclass(frozen=True)
+class KernelSequence:
+    """What a step does to the leaves of a variant, for some dtypes.
+
+    Attributes:
+      variant: which variant of the emitted module.
+      mode: see ``Mode``.
+      dtypes: of the parameter, of the gradient, and the one that arithmetic runs in.
+      buffers: what the items read and write.
+      items: in the order in which they run.
+      dimensions: of the view; 0 where no item names one.
+    """
+
+    variant: int
+    mode: Mode
+    dtypes: tuple[str, str, str]
+    buffers: tuple[Buffer, ...]
+    items: tuple[Item | Combine, ...]
+    dimensions: int = 0
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        return hash((self.variant, self.mode, self.dtypes, self.buffers, self.items))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @functools.cached_property
+    def kernels(self) -> tuple[Kernel, ...]:
+        """The items that compute, with their buffers."""
+        return tuple(self._kernel(item) for item in self.items if isinstance(item, Item))
+
+    def _kernel(self, item: Item) -> Kernel:
+        access: dict[str, Access] = dict.fromkeys(item.reads, "read")
+        access |= dict.fromkeys(item.updates, "update")
+        access |= dict.fromkeys(item.writes, "write")
+        operands = [Operand(x, access[x.name]) for x in self.buffers if x.name in access]
+        return Kernel(item, tuple(operands), 1 if item.flat else max(1, self.dimensions))
+
+    @functools.cached_property
+    def phases(self) -> int:
+        """Number of phases; after each but the last, scalars are computed of the whole tree."""
+        return max((item.phase for item in self.items), default=0) + 1
+
+    def of_phase(self, phase: int) -> tuple[Kernel, ...]:
+        """The kernels of a phase."""
+        return tuple(kernel for kernel in self.kernels if kernel.phase == phase)
+
+    def contributions(self, phase: int) -> Iterator[str]:
+        """The names of what a leaf contributes to the reductions over the tree after a phase."""
+        for kernel in self.of_phase(phase):
+            yield from (x.name for x in kernel.operands if x.lifetime == "contribution")
+
+    def read_after(self, kernel: Kernel) -> frozenset[str]:
+        """The buffers that later kernels read."""
+        later = self.kernels[self.kernels.index(kernel) + 1 :]
+        return frozenset(x.name for k in later for x in k.operands if x.read)
+
+    @functools.cached_property
+    def reason(self) -> str:
+        """Why its leaves are left to xla; empty where kernels serve them."""
+        return next((k.item.reason for k in self.kernels if k.kind == "xla"), "")
