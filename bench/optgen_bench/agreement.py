@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from optgen_bench.contestants import Contestant, Work
+from optgen.tools.timing import Contestant, Work
 
 _OF_UPDATE = 1e-3  # float32 libraries differ in the last digits of an update
 _REFERENCE = "optax"

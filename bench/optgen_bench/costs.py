@@ -23,8 +23,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from optgen.errors import UsageError
-from optgen_bench import cases, fresh, machine, records, report, storage, table, workloads
-from optgen_bench.spread import spread
+from optgen.tools import workloads
+from optgen.tools.timing import Spread, spread
+from optgen_bench import cases, fresh, machine, records, report, storage, table
 
 SCHEMA = "optgen-costs/1"
 IMPORT_LIMIT = 0.15  # seconds that `import optgen` may add to `import jax, optax`
@@ -45,7 +46,7 @@ class Lowering:
     init: float
     trace: float
     lower: float
-    total: records.Spread
+    total: Spread
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +57,7 @@ class CostReport:
     rule: str
     tree: str
     lowering: dict[str, Lowering]
-    import_seconds: records.Spread
+    import_seconds: Spread
     imports_sympy: bool
     schema: str = SCHEMA
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import jax
 
-from optgen_bench import cases, workloads
-from optgen_bench.jax_peer import jit_step
+from optgen.tools import workloads
+from optgen.tools.timing import jit_step
+from optgen_bench import cases
 
 PHASES = ("load", "build", "init", "trace", "lower")
 

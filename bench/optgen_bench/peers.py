@@ -6,8 +6,8 @@ import functools
 from collections.abc import Sequence
 
 from optgen.errors import UsageError
+from optgen.tools.timing import Contestant
 from optgen_bench.cases import Case
-from optgen_bench.contestants import Contestant
 from optgen_bench.flash_peer import why_no_flash
 from optgen_bench.jax_peer import JaxStep
 from optgen_bench.torch_peer import TorchStep, why_no_torch
@@ -46,7 +46,7 @@ def contestants(
       case: what to build.
       against: peers or groups of peers; see `GROUPS`.
       targets: of optgen; one contestant is named for each.
-      on_device: whether steps are repeated there; see `timing`.
+      on_device: whether steps are repeated there; see `optgen.tools.timing`.
     """
     found: list[Contestant] = [_optgen(case, target, "step", on_device) for target in targets]
     absent: dict[str, str] = {}

@@ -8,11 +8,11 @@ from typing import Any
 
 import jax
 
-from optgen_bench import records, workloads
-from optgen_bench.contestants import Contestant, Work
-from optgen_bench.records import Costs, Measurement, Ratio, Spread
+from optgen.tools import workloads
+from optgen.tools.timing import Contestant, Costs, Spread, Work, overlap
+from optgen_bench import records
+from optgen_bench.records import Measurement, Ratio
 from optgen_bench.roof import Roof
-from optgen_bench.spread import overlap
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,14 +9,22 @@ from collections.abc import Callable, Iterator, Sequence
 import jax
 
 from optgen.errors import UsageError
-from optgen_bench import machine, records, workloads
+from optgen.tools import workloads
+from optgen.tools.timing import (
+    DISPATCHED,
+    Clock,
+    Contestant,
+    Costs,
+    Timing,
+    Work,
+    measure,
+    rest,
+    sample,
+)
+from optgen_bench import machine, records
 from optgen_bench.agreement import disagreements
-from optgen_bench.contestants import Contestant, Work
-from optgen_bench.records import Costs
 from optgen_bench.results import Finished, Traffic, traffic, widest
 from optgen_bench.roof import Copy, Roof, mix
-from optgen_bench.rounds import Clock, measure, rest, sample
-from optgen_bench.timing import DISPATCHED, Timing
 
 Notify = Callable[[str], None]
 _MOST_OF_MEMORY = 0.9

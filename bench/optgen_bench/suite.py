@@ -10,12 +10,12 @@ from typing import Any
 import jax
 
 from optgen.errors import UsageError
+from optgen.tools import workloads
 from optgen.tools.rules import Choice
-from optgen_bench import cases, machine, records, report, storage, table, workloads
-from optgen_bench.contestants import Work
+from optgen.tools.timing import Timing, Work, timing
+from optgen_bench import cases, machine, records, report, storage, table
 from optgen_bench.peers import contestants, expand
 from optgen_bench.runner import run
-from optgen_bench.timing import Timing, timing
 
 DEFAULT_PEERS = ("optax", "torch")
 
@@ -53,7 +53,7 @@ def bench(
       targets: of optgen, each a contestant of its own.
       markdown_path: where to write the table in Markdown.
       results: a directory, for the run as JSON under a name of the machine and the day.
-      timing_name: "auto", or what `optgen_bench.timing` has.
+      timing_name: "auto", or what `optgen.tools.timing` has.
 
     Returns:
       The exit status: 0, or 1 where a rule's parameters differ from optax's after one step.

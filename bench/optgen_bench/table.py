@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from optgen.tools.timing import TIMINGS
 from optgen_bench import machine
 from optgen_bench.records import Case, Measurement, Ratio, Report
 from optgen_bench.report import compile_time, duration, heading, size
-from optgen_bench.timing import TIMINGS
 
 PEER_WINS = "◀ peer wins"
 SAME = "≈"

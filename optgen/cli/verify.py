@@ -41,7 +41,7 @@ def command(
     get hyperparameters that let nothing vanish, such as a weight decay of 0.1.
     """
     from optgen.tools.verify import verify
-    from optgen_bench.cases import HYPERPARAMETERS
+    from optgen.tools.workloads import HYPERPARAMETERS
 
     choice = options.chosen(rule, settings, HYPERPARAMETERS.get(rule))
     leaves = {name: leaf.shape for name, leaf in options.make_work(shapes, None, "f32").items()}

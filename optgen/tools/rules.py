@@ -16,6 +16,7 @@ from optgen.dsl.rule import ChainRule, Instance, Part, Rule
 from optgen.errors import OptgenError, UsageError
 from optgen.optimizer import Optimizer
 from optgen.runtime.vocabulary.hyper import REQUIRED, Hyperparameter
+from optgen.tools.workloads import parse_dtype
 from optgen.zoo import ATOMS, STOCK
 
 ASSUMED: Mapping[str, float] = {
@@ -146,8 +147,6 @@ def _bool(text: str) -> bool:
 
 
 def _dtype(text: str) -> str:
-    from optgen_bench.workloads import parse_dtype
-
     return str(parse_dtype(text).name)
 
 

@@ -26,12 +26,8 @@ from optgen.runtime.execution.triton.tables import Measured, Table
 from optgen.runtime.vocabulary.kernels import Kernels, Routine
 from optgen.runtime.vocabulary.leaf import LeafSpec
 from optgen.runtime.vocabulary.unit import Unit
-from optgen_bench import rounds
-from optgen_bench.contestants import Contestant, Work
-from optgen_bench.jax_peer import jit_step, repeated
-from optgen_bench.records import Costs
-from optgen_bench.timing import ON_DEVICE
-from optgen_bench.workloads import gradients, materialise
+from optgen.tools.timing import ON_DEVICE, Contestant, Costs, Work, jit_step, repeated, rounds
+from optgen.tools.workloads import gradients, materialise
 
 WORTH = 0.005
 """How much faster options must be, relatively, to be taken instead of the guessed ones."""

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from optgen.errors import UsageError
-from optgen_bench import machine, rounds, runner, workloads
+from optgen.tools import workloads
+from optgen.tools.timing import Work, rounds
+from optgen_bench import machine, runner
 from optgen_bench.agreement import disagreements
-from optgen_bench.contestants import Work
 from optgen_bench.results import ratios
 from optgen_bench.roof import Roof, mix
 

@@ -3,9 +3,7 @@ import itertools
 
 import pytest
 
-from optgen_bench import rounds
-from optgen_bench.spread import overlap, spread, uncertainty
-from optgen_bench.timing import DISPATCHED, ON_DEVICE
+from optgen.tools.timing import DISPATCHED, ON_DEVICE, overlap, rounds, spread, uncertainty
 
 
 def no_rest():

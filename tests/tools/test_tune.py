@@ -15,7 +15,7 @@ from optgen.errors import TargetError
 from optgen.runtime.execution.triton import interpreter, status, tables, tuned
 from optgen.runtime.execution.triton.options import Options
 from optgen.tools import tune
-from optgen_bench.spread import spread
+from optgen.tools.timing import spread
 
 pytest.importorskip("triton")
 
