@@ -1,4 +1,4 @@
-"""Who takes part in a case: optgen for each target, and the peers that were asked for."""
+"""Contestants of a case: optgen for each target, and the peers that were asked for."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def contestants(
       targets: of optgen; one contestant is named for each.
       on_device: whether steps are repeated there; see `optgen.tools.timing`.
     """
-    found: list[Contestant] = [_optgen(case, target, "step", on_device) for target in targets]
+    present: list[Contestant] = [_optgen(case, target, "step", on_device) for target in targets]
     absent: dict[str, str] = {}
     for name in expand(against):
         if name == "optgen-update":
-            found += [_optgen(case, target, "update", on_device) for target in targets]
+            present += [_optgen(case, target, "update", on_device) for target in targets]
         elif (reason := _why_absent(case, name)) is not None:
             absent[name] = reason
         else:
-            found.append(_peer(case, name, on_device))
-    return found, absent
+            present.append(_peer(case, name, on_device))
+    return present, absent
 
 
 def _optgen(case: Case, target: str, protocol: str, on_device: bool) -> Contestant:

@@ -1,4 +1,4 @@
-"""What a benchmark run records, and its JSON form.
+"""Records of a benchmark run, and their JSON form.
 
 The JSON document mirrors the dataclasses below field by field; times are in seconds, sizes in
 bytes, rates in bytes per second, and a dimensionless ratio has no unit. `Report` is the root:
@@ -26,7 +26,7 @@ SCHEMA = "optgen-bench/1"
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """Where a run took place; `threads` is what every contestant was given."""
+    """The machine of a run; `threads` is the number that every contestant had."""
 
     cpu: str
     cores: int
@@ -103,7 +103,7 @@ class Case:
 
     @property
     def bytes_per_parameter(self) -> float | None:
-        """What rates are computed from: the plan's bytes, or the floor where there is no plan."""
+        """Bytes that rates are computed from: the plan's, or the floor's where there is no plan."""
         planned = self.planned_bytes_per_parameter
         return self.floor_bytes_per_parameter if planned is None else planned
 

@@ -29,7 +29,7 @@ class Traffic:
 
     @property
     def counted(self) -> tuple[float, float]:
-        """What rates are computed from, and the roof's mix."""
+        """Bytes that rates and the roof's mix are computed from."""
         return self.plan or self.floor
 
 

@@ -68,14 +68,14 @@ def run(
         failures = disagreements(present, work)
         bytes_moved = traffic(present, work)
         roofs = _prepare_roofs(make_roof, bytes_moved, work)
-        players = [*present, *roofs]
-        notify(f"{name} on {work.name}: measuring {', '.join(c.name for c in players)}")
-        times = measure(players, seconds, clock, pause, timing)
+        timed = [*present, *roofs]
+        notify(f"{name} on {work.name}: measuring {', '.join(c.name for c in timed)}")
+        times = measure(timed, seconds, clock, pause, timing)
         finished = Finished(name, work, present, costs, times, bytes_moved, roofs)
         return finished.record(missing, failures)
     finally:
-        for player in [*contestants, *roofs]:
-            player.release()
+        for contestant in [*contestants, *roofs]:
+            contestant.release()
 
 
 def check_memory(work: Work, contestants: Sequence[Contestant]) -> None:
@@ -106,7 +106,7 @@ def _prepare(
         with _reported(contestant, absent):
             contestant.allocate(work)
             sample(contestant, 1)
-    return {name: found for name, found in costs.items() if name not in absent}
+    return {name: cost for name, cost in costs.items() if name not in absent}
 
 
 @contextlib.contextmanager

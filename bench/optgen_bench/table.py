@@ -90,7 +90,7 @@ def _cells(measurement: Measurement) -> list[str]:
 
 
 def _roof_cells(case: Case) -> list[str]:
-    """What the case's bytes would take at the bandwidth that was measured."""
+    """The time of the case's bytes at the bandwidth that was measured."""
     assert case.roof is not None
     assert case.roof_seconds is not None
     return [

@@ -1,4 +1,4 @@
-"""``optgen explain``: what a step costs, and why."""
+"""``optgen explain``: the cost of a step, and its reasons."""
 
 from __future__ import annotations
 

@@ -50,12 +50,12 @@ def command(
     choice = options.chosen(rule, settings)
     place = tables.place(device, path)
     with output.progress(f"tune {choice.name}") as progress:
-        found = tune(choice.make("triton"), work, seconds, progress=progress)
-    tables.write(place, found.merged(tables.read(place)))
+        table = tune(choice.make("triton"), work, seconds, progress=progress)
+    tables.write(place, table.merged(tables.read(place)))
     if as_json:
-        click.echo(found.text().rstrip())
+        click.echo(table.text().rstrip())
     else:
-        _show(found)
+        _show(table)
         click.echo(f"Kept in {place}.")
 
 
