@@ -39,7 +39,7 @@ def command(
 ) -> None:
     """Measure how RULE's kernels are best cut and compiled for this GPU.
 
-    Steps are taken on copies that are made for it. What is found serves every rule with launches
+    Steps are taken on copies that are made for it. The result serves every rule with launches
     of the same kinds, from the next process on.
     """
     from optgen.runtime.execution.triton import tables

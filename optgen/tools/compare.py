@@ -140,9 +140,9 @@ def _plan(explanation: Explanation) -> Side:
     )
 
 
-def _compiled(name: str, optimizer: Any, ours: bool, params: Any, chip: chips.Chip) -> Side:
+def _compiled(name: str, optimizer: Any, fused: bool, params: Any, chip: chips.Chip) -> Side:
     state = jax.eval_shape(optimizer.init, params)
-    step = jit_step(optimizer, "step", ours)
+    step = jit_step(optimizer, "step", fused)
     with lowering_for(chip.name):
         module = chips.compile_for(chip.name, step, params, state, params, donate_argnums=(0, 1))
     return Side(

@@ -1,6 +1,6 @@
 """Measurement of the options of GPU kernels: the best serve later launches on such a device.
 
-Steps are taken on copies that are made for it: what is updated in place is never anybody's own.
+Steps are taken on copies that are made for it: nobody's own arrays are updated.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ class Candidate(Contestant):
 
     def __init__(self, name: str, scratch: Scratch, options: Choices) -> None:
         self.name, self.scratch, self.options = name, scratch, options
-        step = jit_step(anew(scratch.optimizer), "step", fused=True)
+        step = jit_step(uncompiled_copy(scratch.optimizer), "step", fused=True)
         self._loop: Any = functools.cache(functools.partial(repeated, step, "step"))
 
     def prepare(self, work: Work) -> Costs:
@@ -221,7 +221,7 @@ class Candidate(Contestant):
         self._loop.cache_clear()
 
 
-def anew(optimizer: Optimizer) -> Transformation:
+def uncompiled_copy(optimizer: Optimizer) -> Transformation:
     """The same optimizer, of which JAX has compiled nothing yet."""
     face = optimizer.face
     copies: dict[Unit, Unit] = {}

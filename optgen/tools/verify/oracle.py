@@ -1,6 +1,6 @@
 """The oracle: a step of a rule at 50 digits, from its SymPy form.
 
-What it is given are the numbers that a target saw, rounded as they were stored, so that the error
+Its inputs are the numbers that a target saw, rounded as they were stored, so that the error
 of one step is measured and not the drift of several. A cast in the middle of a rule rounds
 exactly; what a step stores at its end is given at full precision.
 """

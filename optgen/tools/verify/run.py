@@ -165,34 +165,36 @@ class _GroupRun:
 
     def reference(self, transformation: Any, first: Any) -> dict[str, float]:
         """The reference's largest error of each output; nothing where it cannot be measured."""
-        ours = OptgenImplementation(first, self.params, self.slots)
+        implementation = OptgenImplementation(first, self.params, self.slots)
         try:
-            theirs = OptaxImplementation(transformation, self.params, ours)
+            reference = OptaxImplementation(transformation, self.params, implementation)
         except LookupError as error:
             self.notes.append(f"optax is not measured: {error}")
             return {}
-        self._compare_starts(ours, theirs)
-        by_output = self.errors("optax", theirs)
+        self._compare_starts(implementation, reference)
+        by_output = self.errors("optax", reference)
         if self.group.dtype in ("float32", "float64"):
-            self._compare_mathematics(by_output, _DISAGREES * self._coarseness(theirs))
+            self._compare_mathematics(by_output, _DISAGREES * self._coarseness(reference))
         return {name: max(s.errors.worst() for s in arrays) for name, arrays in by_output.items()}
 
-    def _compare_starts(self, ours: OptgenImplementation, theirs: OptaxImplementation) -> None:
+    def _compare_starts(
+        self, implementation: OptgenImplementation, reference: OptaxImplementation
+    ) -> None:
         """Notes slots that do not begin alike: the oracle, step by step, would not see it."""
-        for name, arrays in ours.slot_arrays().items():
-            for i, x in theirs.slot_arrays()[name].items():
+        for name, arrays in implementation.slot_arrays().items():
+            for i, x in reference.slot_arrays()[name].items():
                 if not np.allclose(np.asarray(arrays[i], float), np.asarray(x, float), rtol=1e-6):
                     self.problems.append(
                         f"{self.group.name}: {name} of leaf {self.leaf_names[i]!r} does not begin "
                         "as it does in optax: compare the init of the slot with the reference's"
                     )
 
-    def _coarseness(self, theirs: OptaxImplementation) -> float:
+    def _coarseness(self, reference: OptaxImplementation) -> float:
         """The reference's coarsest unit roundoff, over that of the parameters."""
         numbers = self.optimizer.hyperparameters
         scheduled = numbers(0) != numbers(self.group.steps - 1)
         # Schedules take an int32 and return a float32, even under x64.
-        coarsest = max(theirs.coarsest, format_of(np.float32).unit_roundoff * scheduled)
+        coarsest = max(reference.coarsest, format_of(np.float32).unit_roundoff * scheduled)
         return coarsest / format_of(dtype_of(self.group.dtype)).unit_roundoff
 
     def _compare_mathematics(
