@@ -67,6 +67,19 @@ def test_the_wheel_ships_the_four_directories_and_nothing_else(wheel):
 
 
 @pytest.mark.slow
+def test_the_wheel_registers_the_command_of_the_benchmark(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    result = subprocess.run(
+        [sys.executable, "-m", "optgen", "bench", "--help"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout.startswith("Usage: optgen bench "), result.stderr
+
+
+@pytest.mark.slow
 def test_what_the_wheel_installs_works_without_the_repository(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     program = """

@@ -12,8 +12,8 @@ import pytest
 from optgen.config import CHIPS_DIR
 from optgen.runtime.execution.tpu.chip import GENERATIONS
 from optgen.tools import chips
+from optgen.tools.workloads import models
 from optgen.zoo import STOCK
-from optgen_bench import models
 from tests.targets import CHAIN, make
 from tests.test_fuzz import random_rule
 

@@ -1,21 +1,10 @@
-"""The benchmark of optgen: workloads, peers, the bandwidth roof, and their report.
+"""The benchmark of optgen: peers, the bandwidth roof, and their report.
 
-`bench` is what `optgen bench` calls. `tree`, `materialise` and `gradients` give the tests of the
-compiler the same workloads. `costs` measures what comes before the first step.
+`bench` is what `optgen bench` and `python -m optgen_bench` call. `costs` measures what comes before
+the first step. Workloads and timing are in `optgen.tools`, for the commands need them too.
 """
 
 from optgen_bench.cases import Case
 from optgen_bench.suite import DEFAULT_PEERS, bench
-from optgen_bench.workloads import DTYPES, TREES, gradients, materialise, parameters, tree
 
-__all__ = [
-    "DEFAULT_PEERS",
-    "DTYPES",
-    "TREES",
-    "Case",
-    "bench",
-    "gradients",
-    "materialise",
-    "parameters",
-    "tree",
-]
+__all__ = ["DEFAULT_PEERS", "Case", "bench"]

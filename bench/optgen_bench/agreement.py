@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from optgen_bench.contestants import Contestant, Work
+from optgen.tools.timing import Contestant, Work
 
 _OF_UPDATE = 1e-3  # float32 libraries differ in the last digits of an update
 _REFERENCE = "optax"
@@ -31,15 +31,15 @@ def disagreements(contestants: Sequence[Contestant], work: Work) -> list[str]:
     if reference is None:
         return []
     ours = [c for c in contestants if c.ours and c.current() is not None]
-    found = []
+    sentences = []
     for contestant in ours:
         distance, allowed = _distance(contestant, reference, work)
         if not distance <= allowed:
-            found.append(
+            sentences.append(
                 f"{contestant.name} differs from {_REFERENCE} after one step: the distance is "
                 f"{distance:.3g}, and {allowed:.3g} is allowed"
             )
-    return found
+    return sentences
 
 
 def _distance(ours: Contestant, reference: Contestant, work: Work) -> tuple[float, float]:

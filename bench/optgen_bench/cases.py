@@ -11,6 +11,7 @@ import optax
 import optgen
 from optgen.errors import UsageError
 from optgen.tools import rules
+from optgen.tools.workloads import HYPERPARAMETERS
 from optgen.zoo import ATOMS
 from optgen_bench import flash_peer, torch_rules
 
@@ -19,25 +20,8 @@ MakeOptax = Callable[[], optax.GradientTransformation]
 
 _OPTGEN: Any = optgen  # its constructors are called through tables of hyperparameters
 
-_ADAM = {"learning_rate": 1e-3, "b1": 0.9, "b2": 0.95, "eps": 1e-8}
-
-# Nothing here is left at a default that would make work vanish: above all, decay is never zero.
-HYPERPARAMETERS: dict[str, dict[str, float]] = {
-    "sgd": {"learning_rate": 1e-2, "momentum": 0.9},
-    "adam": _ADAM,
-    "adamw": _ADAM | {"weight_decay": 0.1},
-    "nadam": _ADAM,
-    "nadamw": _ADAM | {"weight_decay": 0.1},
-    "amsgrad": _ADAM,
-    "lion": {"learning_rate": 1e-4, "b1": 0.9, "b2": 0.99, "weight_decay": 0.1},
-    "rmsprop": {"learning_rate": 1e-3, "decay": 0.95, "eps": 1e-8},
-    "adagrad": {"learning_rate": 1e-2, "initial_accumulator_value": 0.1, "eps": 1e-7},
-    "adafactor": {"learning_rate": 1e-3, "weight_decay_rate": 1e-3},
-    "lamb": _ADAM | {"eps": 1e-6, "weight_decay": 0.1},
-    "lars": {"learning_rate": 0.1, "weight_decay": 1e-4, "momentum": 0.9},
-}
 CLIP_NORM = 1.0
-CLIPPED_ADAMW = HYPERPARAMETERS["adamw"] | {"learning_rate": 3e-4}
+CLIPPED_ADAMW = {**HYPERPARAMETERS["adamw"], "learning_rate": 3e-4}
 
 
 @dataclasses.dataclass(frozen=True)

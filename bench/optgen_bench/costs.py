@@ -1,4 +1,4 @@
-"""What comes before the first step: building and lowering it, and importing optgen.
+"""Costs before the first step: building and lowering it, and importing optgen.
 
 Every sample is taken in a process of its own, so that nothing is cached: neither JAX's traces nor
 optgen's. optgen and optax take turns. What a library imports when its first optimizer is made
@@ -23,8 +23,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from optgen.errors import UsageError
-from optgen_bench import cases, fresh, machine, records, report, storage, table, workloads
-from optgen_bench.spread import spread
+from optgen.tools import workloads
+from optgen.tools.timing import Spread, spread
+from optgen_bench import cases, fresh, machine, records, report, storage, table
 
 SCHEMA = "optgen-costs/1"
 IMPORT_LIMIT = 0.15  # seconds that `import optgen` may add to `import jax, optax`
@@ -45,7 +46,7 @@ class Lowering:
     init: float
     trace: float
     lower: float
-    total: records.Spread
+    total: Spread
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +57,7 @@ class CostReport:
     rule: str
     tree: str
     lowering: dict[str, Lowering]
-    import_seconds: records.Spread
+    import_seconds: Spread
     imports_sympy: bool
     schema: str = SCHEMA
 
@@ -67,7 +68,7 @@ class CostReport:
 
     @property
     def held(self) -> bool:
-        """Whether both claims held on this machine."""
+        """True where both claims held on this machine."""
         quick = self.import_seconds.median < IMPORT_LIMIT
         return self.lowering_ratio >= 1 and quick and not self.imports_sympy
 
@@ -120,13 +121,13 @@ def show(result: CostReport, console: Any = None) -> None:
 def _table(result: CostReport) -> Any:
     from rich.table import Table
 
-    found = Table()
+    rows = Table()
     for column in ("", *fresh.PHASES, "total", "±"):
-        found.add_column(column, justify="right" if column else "left")
+        rows.add_column(column, justify="right" if column else "left")
     for library, costs in result.lowering.items():
         seconds = [*(getattr(costs, phase) for phase in fresh.PHASES), costs.total.median]
-        found.add_row(library, *map(report.duration, seconds), f"{costs.total.relative:.0%}")
-    return found
+        rows.add_row(library, *map(report.duration, seconds), f"{costs.total.relative:.0%}")
+    return rows
 
 
 def _claims(result: CostReport) -> list[str]:
@@ -171,8 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tree", default="gpt2-small")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", metavar="FILE")
-    given = parser.parse_args(arguments)
-    return compare(given.rule, given.tree, given.repeats, given.json)
+    options = parser.parse_args(arguments)
+    return compare(options.rule, options.tree, options.repeats, options.json)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ from typing import Any
 
 import jax
 
-from optgen_bench import cases, workloads
-from optgen_bench.jax_peer import jit_step
+from optgen.tools import workloads
+from optgen.tools.timing import jit_step
+from optgen_bench import cases
 
 PHASES = ("load", "build", "init", "trace", "lower")
 
@@ -63,8 +64,8 @@ def run(*arguments: str) -> dict[str, Any]:
     process = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
     if process.returncode:
         raise RuntimeError(f"a process of the benchmark failed:\n{process.stderr}")
-    found: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
-    return found
+    result: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    return result
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `make bench-gpu` runs: the `triton` target against optax, torch and flashoptim-jax.
+"""The benchmark of `make bench-gpu`: `triton` against optax, torch and flashoptim-jax.
 
 Needs an NVIDIA GPU. Models' trees in float32 and bfloat16, and AdamW on one leaf of 2^28 elements,
 which is to come close to what a copy of the GPU's memory reaches. Run it as

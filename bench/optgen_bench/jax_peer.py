@@ -10,14 +10,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from optgen.errors import ParseError
+from optgen.tools import workloads
 from optgen.tools.chips.hlo import parse
 from optgen.tools.chips.module import read_kernels
-from optgen_bench import machine, workloads
-from optgen_bench.contestants import Contestant, Work
-from optgen_bench.records import Costs
+from optgen.tools.timing import Contestant, Costs, Work, jit_step, repeated
+from optgen_bench import machine
 
 
 class JaxStep(Contestant):
@@ -129,60 +128,6 @@ class JaxStep(Contestant):
 def _start_jax() -> None:
     """Compiles something, so that the first contestant does not pay for starting the compiler."""
     jax.jit(lambda x: x * 2 + 1).trace(1.0).lower().compile()
-
-
-def jit_step(optimizer: Any, protocol: str, fused: bool) -> Any:
-    """Returns the jitted step, `(parameters, state, gradients) -> (parameters, state)`.
-
-    For the protocol "update" the results are `(state, updates)`. What is updated is donated.
-
-    Arguments stand in the order of the results, as in a usual `train_step(params, opt_state,
-    batch)`, because JAX pairs donated buffers with results of the same shape in order. With the
-    gradients first and the parameters last, the new parameters would be written where a moment
-    was, and XLA would copy everything: on a CPU, several times the time of AdamW's step.
-    """
-    function = optimizer.step if fused else functools.partial(_optax_step, optimizer)
-
-    def step(parameters: Any, state: Any, gradients: Any) -> tuple[Any, Any]:
-        parameters, state = function(gradients, state, parameters)
-        return parameters, state
-
-    def update(parameters: Any, state: Any, gradients: Any) -> tuple[Any, Any]:
-        updates, state = optimizer.update(gradients, state, parameters)
-        return state, updates
-
-    if protocol == "update":
-        return jax.jit(update, donate_argnums=(1,))
-    return jax.jit(step, donate_argnums=(0, 1))
-
-
-def repeated(step: Callable[..., Any], protocol: str, count: int) -> Any:
-    """Returns a jitted loop of `count` steps of what `jit_step` returned.
-
-    It takes parameters, state, gradients and updates (None for the protocol "step"), and returns
-    all but the gradients; what is updated is donated. The barrier keeps XLA from computing before
-    the loop, or in one kernel for several steps, what each step has to compute.
-    """
-
-    def body(_: Any, carried: tuple[Any, ...]) -> tuple[Any, ...]:
-        parameters, state, gradients, updates = jax.lax.optimization_barrier(carried)
-        if protocol == "step":
-            parameters, state = step(parameters, state, gradients)
-        else:
-            state, updates = step(parameters, state, gradients)
-        return parameters, state, gradients, updates
-
-    def run(parameters: Any, state: Any, gradients: Any, updates: Any) -> tuple[Any, Any, Any]:
-        carried = (parameters, state, gradients, updates)
-        parameters, state, _, updates = jax.lax.fori_loop(0, count, body, carried)
-        return parameters, state, updates
-
-    return jax.jit(run, donate_argnums=(0, 1, 3) if protocol == "step" else (1, 3))
-
-
-def _optax_step(optimizer: Any, gradients: Any, state: Any, parameters: Any) -> tuple[Any, Any]:
-    updates, state = optimizer.update(gradients, state, parameters)
-    return optax.apply_updates(parameters, updates), state
 
 
 def compile_costs(

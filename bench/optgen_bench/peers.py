@@ -1,4 +1,4 @@
-"""Who takes part in a case: optgen for each target, and the peers that were asked for."""
+"""Contestants of a case: optgen for each target, and the peers that were asked for."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import functools
 from collections.abc import Sequence
 
 from optgen.errors import UsageError
+from optgen.tools.timing import Contestant
 from optgen_bench.cases import Case
-from optgen_bench.contestants import Contestant
 from optgen_bench.flash_peer import why_no_flash
 from optgen_bench.jax_peer import JaxStep
 from optgen_bench.torch_peer import TorchStep, why_no_torch
@@ -46,18 +46,18 @@ def contestants(
       case: what to build.
       against: peers or groups of peers; see `GROUPS`.
       targets: of optgen; one contestant is named for each.
-      on_device: whether steps are repeated there; see `timing`.
+      on_device: whether steps are repeated there; see `optgen.tools.timing`.
     """
-    found: list[Contestant] = [_optgen(case, target, "step", on_device) for target in targets]
+    present: list[Contestant] = [_optgen(case, target, "step", on_device) for target in targets]
     absent: dict[str, str] = {}
     for name in expand(against):
         if name == "optgen-update":
-            found += [_optgen(case, target, "update", on_device) for target in targets]
+            present += [_optgen(case, target, "update", on_device) for target in targets]
         elif (reason := _why_absent(case, name)) is not None:
             absent[name] = reason
         else:
-            found.append(_peer(case, name, on_device))
-    return found, absent
+            present.append(_peer(case, name, on_device))
+    return present, absent
 
 
 def _optgen(case: Case, target: str, protocol: str, on_device: bool) -> Contestant:

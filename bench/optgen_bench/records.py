@@ -1,4 +1,4 @@
-"""What a benchmark run records, and its JSON form.
+"""Records of a benchmark run, and their JSON form.
 
 The JSON document mirrors the dataclasses below field by field; times are in seconds, sizes in
 bytes, rates in bytes per second, and a dimensionless ratio has no unit. `Report` is the root:
@@ -19,12 +19,14 @@ from __future__ import annotations
 
 import dataclasses
 
+from optgen.tools.timing import Costs, Spread
+
 SCHEMA = "optgen-bench/1"
 
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """Where a run took place; `threads` is what every contestant was given."""
+    """The machine of a run; `threads` is the number that every contestant had."""
 
     cpu: str
     cores: int
@@ -37,38 +39,6 @@ class Machine:
     busy: float | None  # share of the cores' time that other programs took at the beginning
     versions: dict[str, str]
     environment: dict[str, str]  # the variables that change speed, where they are set
-
-
-@dataclasses.dataclass(frozen=True)
-class Spread:
-    """The quartiles of the samples, in seconds for each step; a sample may hold many steps."""
-
-    lower: float
-    median: float
-    upper: float
-    samples: int
-    steps_per_sample: int
-
-    @property
-    def relative(self) -> float:
-        """Half of the interquartile range over the median."""
-        return (self.upper - self.lower) / 2 / self.median
-
-
-@dataclasses.dataclass(frozen=True)
-class Costs:
-    """What came before the first step: seconds of each phase, and bytes held while stepping.
-
-    The phases ran in the process of the whole benchmark, where a contestant may find what an
-    earlier one left in JAX's caches; `optgen_bench.costs` measures them in fresh processes.
-    `peak_bytes` is XLA's own account of the compiled step: arguments, results and temporaries.
-    """
-
-    build: float | None = None
-    trace: float | None = None
-    lower: float | None = None
-    compile: float | None = None
-    peak_bytes: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +103,7 @@ class Case:
 
     @property
     def bytes_per_parameter(self) -> float | None:
-        """What rates are computed from: the plan's bytes, or the floor where there is no plan."""
+        """Bytes that rates are computed from: the plan's, or the floor's where there is no plan."""
         planned = self.planned_bytes_per_parameter
         return self.floor_bytes_per_parameter if planned is None else planned
 
@@ -154,4 +124,4 @@ class Report:
     machine: Machine
     cases: list[Case]
     schema: str = SCHEMA
-    timing: str = "dispatched"  # or "on-device": see `optgen_bench.timing`
+    timing: str = "dispatched"  # or "on-device": see `optgen.tools.timing`

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from optgen.tools.timing import TIMINGS, Costs
 from optgen_bench import machine
-from optgen_bench.records import Case, Costs, Ratio, Report
-from optgen_bench.timing import TIMINGS
+from optgen_bench.records import Case, Ratio, Report
 
 
 def heading(case: Case) -> str:

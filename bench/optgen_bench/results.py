@@ -8,11 +8,11 @@ from typing import Any
 
 import jax
 
-from optgen_bench import records, workloads
-from optgen_bench.contestants import Contestant, Work
-from optgen_bench.records import Costs, Measurement, Ratio, Spread
+from optgen.tools import workloads
+from optgen.tools.timing import Contestant, Costs, Spread, Work, overlap
+from optgen_bench import records
+from optgen_bench.records import Measurement, Ratio
 from optgen_bench.roof import Roof
-from optgen_bench.spread import overlap
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Traffic:
 
     @property
     def counted(self) -> tuple[float, float]:
-        """What rates are computed from, and the roof's mix."""
+        """Bytes that rates and the roof's mix are computed from."""
         return self.plan or self.floor
 
 

@@ -14,9 +14,9 @@ from collections.abc import Callable
 
 import jax
 
-from optgen_bench import streams, workloads
-from optgen_bench.contestants import Contestant, Work
-from optgen_bench.records import Costs
+from optgen.tools import workloads
+from optgen.tools.timing import Contestant, Costs, Work
+from optgen_bench import streams
 
 MOST_STREAM_BYTES = 1 << 28  # far beyond any cache, and small next to the memory
 COPY_BYTES = 1 << 30

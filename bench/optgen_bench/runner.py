@@ -9,14 +9,22 @@ from collections.abc import Callable, Iterator, Sequence
 import jax
 
 from optgen.errors import UsageError
-from optgen_bench import machine, records, workloads
+from optgen.tools import workloads
+from optgen.tools.timing import (
+    DISPATCHED,
+    Clock,
+    Contestant,
+    Costs,
+    Timing,
+    Work,
+    measure,
+    rest,
+    sample,
+)
+from optgen_bench import machine, records
 from optgen_bench.agreement import disagreements
-from optgen_bench.contestants import Contestant, Work
-from optgen_bench.records import Costs
 from optgen_bench.results import Finished, Traffic, traffic, widest
 from optgen_bench.roof import Copy, Roof, mix
-from optgen_bench.rounds import Clock, measure, rest, sample
-from optgen_bench.timing import DISPATCHED, Timing
 
 Notify = Callable[[str], None]
 _MOST_OF_MEMORY = 0.9
@@ -60,14 +68,14 @@ def run(
         failures = disagreements(present, work)
         bytes_moved = traffic(present, work)
         roofs = _prepare_roofs(make_roof, bytes_moved, work)
-        players = [*present, *roofs]
-        notify(f"{name} on {work.name}: measuring {', '.join(c.name for c in players)}")
-        times = measure(players, seconds, clock, pause, timing)
+        timed = [*present, *roofs]
+        notify(f"{name} on {work.name}: measuring {', '.join(c.name for c in timed)}")
+        times = measure(timed, seconds, clock, pause, timing)
         finished = Finished(name, work, present, costs, times, bytes_moved, roofs)
         return finished.record(missing, failures)
     finally:
-        for player in [*contestants, *roofs]:
-            player.release()
+        for contestant in [*contestants, *roofs]:
+            contestant.release()
 
 
 def check_memory(work: Work, contestants: Sequence[Contestant]) -> None:
@@ -98,7 +106,7 @@ def _prepare(
         with _reported(contestant, absent):
             contestant.allocate(work)
             sample(contestant, 1)
-    return {name: found for name, found in costs.items() if name not in absent}
+    return {name: cost for name, cost in costs.items() if name not in absent}
 
 
 @contextlib.contextmanager

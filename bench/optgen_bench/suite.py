@@ -10,12 +10,12 @@ from typing import Any
 import jax
 
 from optgen.errors import UsageError
+from optgen.tools import workloads
 from optgen.tools.rules import Choice
-from optgen_bench import cases, machine, records, report, storage, table, workloads
-from optgen_bench.contestants import Work
+from optgen.tools.timing import Timing, Work, timing
+from optgen_bench import cases, machine, records, report, storage, table
 from optgen_bench.peers import contestants, expand
 from optgen_bench.runner import run
-from optgen_bench.timing import Timing, timing
 
 DEFAULT_PEERS = ("optax", "torch")
 
@@ -53,7 +53,7 @@ def bench(
       targets: of optgen, each a contestant of its own.
       markdown_path: where to write the table in Markdown.
       results: a directory, for the run as JSON under a name of the machine and the day.
-      timing_name: "auto", or what `optgen_bench.timing` has.
+      timing_name: "auto", or what `optgen.tools.timing` has.
 
     Returns:
       The exit status: 0, or 1 where a rule's parameters differ from optax's after one step.
@@ -64,10 +64,10 @@ def bench(
     """
     chosen = [cases.case(rule) for rule in rules]
     works = [_work(t, d) for t in _several(tree) for d in _several(dtype)]
-    how = timing(timing_name)
+    mode = timing(timing_name)
     _check(chosen, against, seconds)
     _check_paths(json_path, plot_path, markdown_path, results and f"{results}/any.json")
-    run_report = _run(chosen, works, against, targets, seconds, how)
+    run_report = _run(chosen, works, against, targets, seconds, mode)
     table.show(run_report, console or _standard_output())
     if results is not None:
         path = storage.result_path(results, run_report)
@@ -82,28 +82,27 @@ def _run(
     against: Sequence[str],
     targets: Sequence[str],
     seconds: float,
-    how: Timing,
+    mode: Timing,
 ) -> records.Report:
-    found, host = [], machine.describe()
+    measured, host = [], machine.describe()
     with _progress() as notify:
         for work in works:
             for case in chosen:
                 notify(f"{case.name} on {work.name}: preparing")
-                players, absent = contestants(case, against, targets, how.on_device)
-                found.append(
-                    run(case.name, work, players, absent, seconds, notify=notify, timing=how)
-                )
+                entrants, absent = contestants(case, against, targets, mode.on_device)
+                record = run(case.name, work, entrants, absent, seconds, notify=notify, timing=mode)
+                measured.append(record)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return records.Report(now, seconds, host, found, timing=how.name)
+    return records.Report(now, seconds, host, measured, timing=mode.name)
 
 
 def _work(tree: str, dtype: str) -> Work:
-    found = workloads.parse_dtype(dtype)
-    if found.itemsize == 8 and not jax.config.read("jax_enable_x64"):
+    resolved = workloads.parse_dtype(dtype)
+    if resolved.itemsize == 8 and not jax.config.read("jax_enable_x64"):
         raise UsageError(
             f"{dtype} needs JAX's 64-bit mode. Set JAX_ENABLE_X64=1 in the environment."
         )
-    return Work(tree, workloads.tree(tree, found))
+    return Work(tree, workloads.tree(tree, resolved))
 
 
 def _check(chosen: Sequence[cases.Case], against: Sequence[str], seconds: float) -> None:
@@ -130,16 +129,19 @@ def _several(value: str | Sequence[str]) -> Sequence[str]:
 
 
 def _write(
-    found: records.Report, json_path: str | None, plot_path: str | None, markdown_path: str | None
+    run_report: records.Report,
+    json_path: str | None,
+    plot_path: str | None,
+    markdown_path: str | None,
 ) -> None:
     if json_path is not None:
-        storage.write_atomically(json_path, storage.to_json(found).encode())
+        storage.write_atomically(json_path, storage.to_json(run_report).encode())
     if markdown_path is not None:
-        storage.write_atomically(markdown_path, report.markdown(found).encode())
+        storage.write_atomically(markdown_path, report.markdown(run_report).encode())
     if plot_path is not None:
         from optgen_bench import plot
 
-        plot.save(found, plot_path)
+        plot.save(run_report, plot_path)
 
 
 def _standard_output() -> Any:

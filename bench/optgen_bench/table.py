@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from optgen.tools.timing import TIMINGS
 from optgen_bench import machine
 from optgen_bench.records import Case, Measurement, Ratio, Report
 from optgen_bench.report import compile_time, duration, heading, size
-from optgen_bench.timing import TIMINGS
 
 PEER_WINS = "◀ peer wins"
 SAME = "≈"
@@ -90,7 +90,7 @@ def _cells(measurement: Measurement) -> list[str]:
 
 
 def _roof_cells(case: Case) -> list[str]:
-    """What the case's bytes would take at the bandwidth that was measured."""
+    """The time of the case's bytes at the bandwidth that was measured."""
     assert case.roof is not None
     assert case.roof_seconds is not None
     return [

@@ -9,9 +9,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from optgen_bench import machine, workloads
-from optgen_bench.contestants import Contestant, Work
-from optgen_bench.records import Costs
+from optgen.tools import workloads
+from optgen.tools.timing import Contestant, Costs, Work
+from optgen_bench import machine
 from optgen_bench.torch_rules import MakeTorch
 
 _STEPS_BEFORE_RECORDING = 3

@@ -1,51 +1,59 @@
-"""The group of commands, and what becomes of their errors."""
+"""The group of commands: optgen's own, and those that other packages register."""
 
 from __future__ import annotations
 
-import errno
+import functools
 import importlib
-from typing import Any
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
 
 import click
 
-from optgen.errors import OptgenError, VerificationError
+from optgen.cli.messages import Reporting
 
-COMMANDS = ("list", "show", "generate", "verify", "explain", "bench", "tune", "doctor", "demo")
+COMMANDS = ("list", "show", "generate", "verify", "explain", "tune", "doctor", "demo")
 """The commands, in the order in which a person meets them; each is a module of this room."""
 
+REGISTERED = "optgen.commands"
+"""The entry points by which a package adds commands: for each a name and a ``click.Command``."""
 
-class Commands(click.Group):
-    """Imports a command when it is called for, and turns errors into messages and statuses."""
+
+@functools.cache
+def registered() -> Mapping[str, EntryPoint]:
+    """The commands of other packages, by name; none of them is imported."""
+    points = {point.name: point for point in entry_points(group=REGISTERED)}
+    return {name: points[name] for name in sorted(points) if name not in COMMANDS}
+
+
+class Commands(Reporting, click.Group):
+    """A group that imports a command when it is called for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of the commands, in their own order."""
-        return list(COMMANDS)
+        """The names of the commands: optgen's in their own order, then the others'."""
+        return [*COMMANDS, *registered()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"optgen.cli.{cmd_name}")
-        command: click.Command = module.command
-        return command
+        """The command of this name, imported; None where there is none."""
+        if cmd_name in COMMANDS:
+            module = importlib.import_module(f"optgen.cli.{cmd_name}")
+            command: click.Command = module.command
+            return command
+        point = registered().get(cmd_name)
+        return None if point is None else point.load()
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command; what optgen raises on purpose becomes a message and a status."""
-        try:
-            return super().invoke(ctx)
-        except VerificationError as error:
-            _fail(ctx, str(error), 1)
-        except OptgenError as error:
-            _fail(ctx, str(error), 2)
-        except OSError as error:
-            if error.errno == errno.EPIPE or error.filename is None:
-                raise
-            _fail(ctx, f"{error.filename}: {error.strerror}", 2)
-
-
-def _fail(ctx: click.Context, message: str, status: int) -> None:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
-    ctx.exit(status)
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands; another package's stays unimported, and is listed by its origin."""
+        width = formatter.width - max(map(len, self.list_commands(ctx)))
+        rows = []
+        for name in COMMANDS:
+            command = self.get_command(ctx, name)
+            assert command is not None  # it is a module of this room
+            rows.append((name, command.get_short_help_str(width)))
+        for name, point in registered().items():
+            package = point.module.partition(".")[0]
+            rows.append((name, f"From {package}: see optgen {name} --help."))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 @click.group(

@@ -1,4 +1,4 @@
-"""``optgen doctor``: what works on this machine."""
+"""``optgen doctor``: the diagnosis of this machine."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def command(ctx: click.Context, as_json: bool) -> None:
     """
     from optgen.tools.doctor import diagnose
 
-    found = diagnose()
+    diagnosis = diagnose()
     if as_json:
-        output.print_json({"ok": found.ok, **asdict(found)})
+        output.print_json({"ok": diagnosis.ok, **asdict(diagnosis)})
     else:
-        for title, rows in found.sections():
+        for title, rows in diagnosis.sections():
             click.secho(title, bold=True)
             width = max((len(name) for name, _ in rows), default=0)
             for name, text in rows:
                 click.echo(f"  {name:<{width}}  {text}")
-    ctx.exit(0 if found.ok else 1)
+    ctx.exit(0 if diagnosis.ok else 1)

@@ -1,4 +1,4 @@
-"""``optgen explain``: what a step costs, and why."""
+"""``optgen explain``: the cost of a step, and its reasons."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from optgen.cli import options, output
 
 if TYPE_CHECKING:
     from optgen.schedule.explanation import Explanation
-    from optgen.tools.against import Comparison
+    from optgen.tools.compare import Comparison
 
 
 @click.command("explain")
@@ -44,7 +44,7 @@ def command(
     work = options.make_work(shapes, tree, dtype)
     choice = options.chosen(rule, settings)
     if against_xla:
-        from optgen.tools.against import compare
+        from optgen.tools.compare import compare
 
         with output.progress(f"compile {choice.name}") as progress:
             explained: Comparison | Explanation = compare(choice, work, machine, progress)

@@ -43,7 +43,7 @@ def _title(rule: Rule) -> str:
 
 
 def _signature(rule: Rule) -> str:
-    def one(name: str, default: Any) -> str:
+    def argument(name: str, default: Any) -> str:
         return name if default is REQUIRED else f"{name}={default}"
 
-    return ", ".join(one(h.name, h.default) for h in rule.hyperparameters)
+    return ", ".join(argument(h.name, h.default) for h in rule.hyperparameters)

@@ -49,7 +49,7 @@ def make_work(shapes: Sequence[str], tree: str | None, dtype: str) -> Any:
     Raises:
       UsageError: for an unknown tree, a malformed shape or an unknown dtype.
     """
-    from optgen_bench import workloads
+    from optgen.tools import workloads
 
     allow_float64(dtype)
     if shapes and tree is not None:
@@ -62,7 +62,7 @@ def make_work(shapes: Sequence[str], tree: str | None, dtype: str) -> Any:
 def _leaf(shape: str, dtype: str) -> Any:
     import jax
 
-    from optgen_bench import workloads
+    from optgen.tools import workloads
 
     extents = () if shape == "scalar" else workloads.parse_shape(shape)
     return jax.ShapeDtypeStruct(extents, workloads.parse_dtype(dtype))
@@ -91,7 +91,7 @@ def dtype_name(dtype: str) -> str:
     Raises:
       UsageError: for an unknown one.
     """
-    from optgen_bench import workloads
+    from optgen.tools import workloads
 
     allow_float64(dtype)
     return str(workloads.parse_dtype(dtype).name)

@@ -1,4 +1,4 @@
-"""How results are printed: highlighted on a terminal only, JSON for programs."""
+"""Printing of results: highlighted on a terminal only, JSON for programs."""
 
 from __future__ import annotations
 

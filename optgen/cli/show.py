@@ -20,7 +20,7 @@ SOURCES = {"jnp": "xla", "cpp": "cpu", "triton": "triton", "pallas": "tpu"}
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be shown.
+    """An optimizer, and the options of showing it.
 
     Attributes:
       optimizer: the rule, given its hyperparameters.
@@ -96,7 +96,7 @@ FORMS: dict[str, tuple[Callable[[Request], str], str]] = {
     "cpp": (_source("cpp"), "cpp"),
     "stablehlo": (_stablehlo, "text"),
 }
-"""What makes each form, and the language that it is in."""
+"""The maker of each form, and the language that the form is in."""
 
 
 @click.command("show")

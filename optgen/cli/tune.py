@@ -39,7 +39,7 @@ def command(
 ) -> None:
     """Measure how RULE's kernels are best cut and compiled for this GPU.
 
-    Steps are taken on copies that are made for it. What is found serves every rule with launches
+    Steps are taken on copies that are made for it. The result serves every rule with launches
     of the same kinds, from the next process on.
     """
     from optgen.runtime.execution.triton import tables
@@ -50,12 +50,12 @@ def command(
     choice = options.chosen(rule, settings)
     place = tables.place(device, path)
     with output.progress(f"tune {choice.name}") as progress:
-        found = tune(choice.make("triton"), work, seconds, progress=progress)
-    tables.write(place, found.merged(tables.read(place)))
+        table = tune(choice.make("triton"), work, seconds, progress=progress)
+    tables.write(place, table.merged(tables.read(place)))
     if as_json:
-        click.echo(found.text().rstrip())
+        click.echo(table.text().rstrip())
     else:
-        _show(found)
+        _show(table)
         click.echo(f"Kept in {place}.")
 
 

@@ -41,7 +41,7 @@ def command(
     get hyperparameters that let nothing vanish, such as a weight decay of 0.1.
     """
     from optgen.tools.verify import verify
-    from optgen_bench.cases import HYPERPARAMETERS
+    from optgen.tools.workloads import HYPERPARAMETERS
 
     choice = options.chosen(rule, settings, HYPERPARAMETERS.get(rule))
     leaves = {name: leaf.shape for name, leaf in options.make_work(shapes, None, "f32").items()}
@@ -87,15 +87,15 @@ def table(report: Report) -> Table:
     from rich.table import Table
 
     compared = any(row.reference is not None for row in report.rows)
-    found = Table("target", "tree", "output")
+    rows = Table("target", "tree", "output")
     for column in ("error", *(["of optax"] if compared else []), "allowed"):
-        found.add_column(column, justify="right", no_wrap=True)
-    found.add_column("where")
-    found.add_column("")
+        rows.add_column(column, justify="right", no_wrap=True)
+    rows.add_column("where")
+    rows.add_column("")
     for row in report.rows:
         reference = "" if row.reference is None else f"{row.reference:.2f}"
         numbers = [f"{row.error:.2f}", *([reference] if compared else []), f"{row.allowed:.2f}"]
         verdict = "[green]holds[/]" if row.ok else "[red]FAILS[/]"
         where = f"{row.leaf}, step {row.step}"
-        found.add_row(row.target, row.group, row.output, *numbers, where, verdict)
-    return found
+        rows.add_row(row.target, row.group, row.output, *numbers, where, verdict)
+    return rows

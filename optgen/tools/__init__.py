@@ -1,1 +1,1 @@
-"""What a person does with an optimizer besides training: a file for each command."""
+"""Tools for an optimizer besides training: a file or a folder for each command."""

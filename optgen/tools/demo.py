@@ -73,7 +73,7 @@ class Run:
 
 
 def examples() -> Path:
-    """Where the examples are: inside the installed package, or beside it in a checkout.
+    """The directory of the examples: inside the installed package, or beside it in a checkout.
 
     Raises:
       UsageError: where neither has them.
@@ -125,7 +125,7 @@ def network(seed: int = 0) -> list[dict[str, Any]]:
 
 
 def logits(params: Sequence[Mapping[str, Any]], images: Any) -> Any:
-    """What the network says of each image for each digit, shape (images, 10)."""
+    """The network's logits: of each image for each digit, shape (images, 10)."""
     x = images
     for layer in params[:-1]:
         x = jax.nn.relu(x @ layer["w"] + layer["b"])
@@ -142,7 +142,7 @@ def _accuracy(params: Any, images: Any, labels: Any) -> Any:
 
 
 def describe(data: Data, steps: int) -> str:
-    """What is trained on what, in words."""
+    """The network, the batches and the images, in words."""
     sizes = "–".join(map(str, _SIZES))
     return (
         f"A perceptron ({sizes}) takes {steps} steps of {_BATCH} images each, out of "
@@ -151,7 +151,7 @@ def describe(data: Data, steps: int) -> str:
 
 
 class _Training:
-    """One network and its optimizer, on their way."""
+    """One network and its optimizer, in training."""
 
     def __init__(self, name: str, tx: Any, seed: int) -> None:
         self.name = name
@@ -169,7 +169,7 @@ class _Training:
         self._times.append(time.perf_counter() - begin)
 
     def finish(self, data: Data) -> Run:
-        """What came of it."""
+        """The record of the training, and its accuracies."""
         return Run(
             self.name,
             np.asarray(self._losses),
@@ -193,7 +193,7 @@ def train(
 
     Args:
       optimizers: by name; an optgen optimizer takes fused steps, others are optax's.
-      data: what to train on.
+      data: the images.
       steps: how many steps each takes.
       seed: of the start and of the batches.
       progress: called with how many steps are done, of how many, and "".

@@ -1,4 +1,4 @@
-"""What works on this machine: targets, versions, devices, settings."""
+"""Diagnosis of this machine: targets, versions, devices, settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from optgen.runtime.execution.targets import check_runs
 from optgen.tools import chips
 
 PACKAGES = ("optgen", "jax", "jaxlib", "optax", "numpy", "sympy")
-"""What optgen always runs on."""
+"""The packages that optgen always needs."""
 
 OPTIONAL = {
     "scikit-learn": "optgen demo",
@@ -29,14 +29,14 @@ OPTIONAL = {
     "flatbuffers": "explain --against-xla, and keeping compiled GPU launches",
     "flashoptim-jax": "bench --against flashoptim",
 }
-"""What only some commands need."""
+"""Packages that only some commands need, with those commands."""
 
 COMPILED_FOR = "compiled for without the chip (explain --against-xla)"
 
 
 @dataclass(frozen=True)
 class TargetReport:
-    """Whether a target works here.
+    """Diagnosis of a target.
 
     Attributes:
       name: of the target.
@@ -60,7 +60,7 @@ class SettingReport:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All that was found.
+    """Diagnosis of a machine.
 
     Attributes:
       targets: those of this version and those to come.
@@ -80,7 +80,7 @@ class Diagnosis:
 
     @property
     def ok(self) -> bool:
-        """Whether ``xla`` works, which serves wherever another target does not."""
+        """True where ``xla`` works, which serves wherever another target does not."""
         return any(target.works for target in self.targets if target.name == "xla")
 
     def sections(self) -> Iterator[tuple[str, list[tuple[str, str]]]]:

@@ -16,6 +16,7 @@ from optgen.dsl.rule import ChainRule, Instance, Part, Rule
 from optgen.errors import OptgenError, UsageError
 from optgen.optimizer import Optimizer
 from optgen.runtime.vocabulary.hyper import REQUIRED, Hyperparameter
+from optgen.tools.workloads import parse_dtype
 from optgen.zoo import ATOMS, STOCK
 
 ASSUMED: Mapping[str, float] = {
@@ -27,7 +28,7 @@ ASSUMED: Mapping[str, float] = {
     "decay": 0.9,
     "step_size": 1.0,
 }
-"""What hyperparameters that have no default are where none is given; always stated."""
+"""Values of hyperparameters that have no default, where none is chosen; always stated."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Choice:
 
     @property
     def name(self) -> str:
-        """What the rule is called."""
+        """The name of the rule."""
         return self.rule.instance.name if isinstance(self.rule, Optimizer) else self.rule.name
 
     def make(self, target: str = "auto") -> Optimizer:
@@ -63,16 +64,16 @@ class Choice:
         return optimizer
 
     def reference(self) -> Any:
-        """What optax makes of the same names and hyperparameters; None where it lacks a rule.
+        """The same rules and hyperparameters in optax; None where it lacks a rule.
 
         A chain of rules that optax has is a chain there too.
         """
         import optax
 
-        found = [_reference(part) for part in self.make("xla").instance.parts]
-        if not found or any(part is None for part in found):
+        aliases = [_reference(part) for part in self.make("xla").instance.parts]
+        if not aliases or any(alias is None for alias in aliases):
             return None
-        return found[0] if len(found) == 1 else optax.chain(*found)
+        return aliases[0] if len(aliases) == 1 else optax.chain(*aliases)
 
 
 def _reference(part: Part) -> Any:
@@ -100,22 +101,22 @@ def choose(
       UsageError: for a rule that cannot be found or imported, or a value that cannot be read.
       RuleError: for a rule that is wrong as it is declared.
     """
-    found = find(rule)
-    if not isinstance(found, (Rule, ChainRule)):
+    value = find(rule)
+    if not isinstance(value, (Rule, ChainRule)):
         if assignments:
             raise UsageError(
                 f"{rule} is an optimizer, which has its hyperparameters already: "
                 "--set chooses those of a rule"
             )
-        return Choice(found, {}, {})
-    wanted = _hyperparameters(found)
-    given = dict(_assignment(found.name, wanted, text) for text in assignments)
-    assumed = {name: value for name, value in (defaults or {}).items() if name in wanted}
+        return Choice(value, {}, {})
+    wanted = _hyperparameters(value)
+    assigned = dict(_assignment(value.name, wanted, text) for text in assignments)
+    assumed = {name: default for name, default in (defaults or {}).items() if name in wanted}
     for name, h in wanted.items():
-        if h.default is REQUIRED and name not in given and name not in assumed:
-            assumed[name] = _assume(found.name, h)
-    assumed = {name: value for name, value in assumed.items() if name not in given}
-    return Choice(found, {**assumed, **given}, assumed)
+        if h.default is REQUIRED and name not in assigned and name not in assumed:
+            assumed[name] = _assume(value.name, h)
+    assumed = {name: v for name, v in assumed.items() if name not in assigned}
+    return Choice(value, {**assumed, **assigned}, assumed)
 
 
 def _assume(rule: str, h: Hyperparameter) -> Any:
@@ -146,8 +147,6 @@ def _bool(text: str) -> bool:
 
 
 def _dtype(text: str) -> str:
-    from optgen_bench.workloads import parse_dtype
-
     return str(parse_dtype(text).name)
 
 
@@ -213,7 +212,7 @@ def as_rule(value: Any, where: str) -> Rule | ChainRule | Optimizer:
 
 
 def load(path: str, name: str) -> Any:
-    """What a file defines under a name; the file is run as a module.
+    """The value that a file defines under a name; the file is run as a module.
 
     Raises:
       UsageError: for a file that is missing or fails, with its line, or that lacks the name.

@@ -1,6 +1,6 @@
-"""Measures the options of GPU kernels, and keeps the best for later launches on such a device.
+"""Measurement of the options of GPU kernels: the best serve later launches on such a device.
 
-Steps are taken on copies that are made for it: what is updated in place is never anybody's own.
+Steps are taken on copies that are made for it: nobody's own arrays are updated.
 """
 
 from __future__ import annotations
@@ -26,18 +26,14 @@ from optgen.runtime.execution.triton.tables import Measured, Table
 from optgen.runtime.vocabulary.kernels import Kernels, Routine
 from optgen.runtime.vocabulary.leaf import LeafSpec
 from optgen.runtime.vocabulary.unit import Unit
-from optgen_bench import rounds
-from optgen_bench.contestants import Contestant, Work
-from optgen_bench.jax_peer import jit_step, repeated
-from optgen_bench.records import Costs
-from optgen_bench.timing import ON_DEVICE
-from optgen_bench.workloads import gradients, materialise
+from optgen.tools.timing import ON_DEVICE, Contestant, Costs, Work, jit_step, repeated, rounds
+from optgen.tools.workloads import gradients, materialise
 
 WORTH = 0.005
-"""How much faster options must be, relatively, to be taken instead of the guessed ones."""
+"""The relative gain from which on options are taken instead of the guessed ones."""
 
 REFINED = {"programs": (512, 1024, 4096, 8192), "stages": (1, 2, 3, 4)}
-"""What is tried besides, one after the other, for launches that reduce: their programs take
+"""Options tried besides, one after the other, for launches that reduce: their programs take
 several tiles."""
 
 _PACKAGES = ("optgen", "jax", "jax-triton", "triton")
@@ -78,19 +74,19 @@ def tune(
     measure = measure or Scratch(optimizer, params).measure
     routines = kinds(optimizer, params)
     best: dict[str, Options] = {key: tuned.guess(routine) for key, routine in routines.items()}
-    found: dict[str, Measured] = {}
+    measured: dict[str, Measured] = {}
     for number, (key, routine) in enumerate(routines.items()):
         progress(number, len(routines), key)
         candidates = space(routine.kind, not routine.view)
-        found[key] = _best(key, best, candidates, measure, seconds)
-        best[key] = found[key].options
+        measured[key] = _best(key, best, candidates, measure, seconds)
+        best[key] = measured[key].options
         for name, values in REFINED.items() if tuned.reduces(routine) else ():
             again = (dataclasses.replace(best[key], **{name: value}) for value in values)
-            found[key] = found[key].then(_best(key, best, again, measure, seconds))
-            best[key] = found[key].options
+            measured[key] = measured[key].then(_best(key, best, again, measure, seconds))
+            best[key] = measured[key].options
     versions = {name: status.version_of(name) or "" for name in _PACKAGES}
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return Table(device, date, versions, found)
+    return Table(device, date, versions, measured)
 
 
 def device_here() -> str:
@@ -119,19 +115,19 @@ def kinds(optimizer: Optimizer, params: Any) -> dict[str, Routine]:
 
 def _best(
     key: str,
-    now: Choices,
+    current: Choices,
     candidates: Iterable[Options],
     measure: Measure,
     seconds: float,
 ) -> Measured:
-    """The fastest options of a kind; what it has now stays unless others are clearly faster."""
-    every = list(dict.fromkeys([now[key], *candidates]))
-    times = measure([{**now, key: options} for options in every], seconds)
+    """The fastest options of a kind; what it has stays unless others are clearly faster."""
+    every = list(dict.fromkeys([current[key], *candidates]))
+    times = measure([{**current, key: options} for options in every], seconds)
     by_options = dict(zip(every, times, strict=True))
     fastest = min(every, key=lambda options: by_options[options])
-    if by_options[fastest] > (1 - WORTH) * by_options[now[key]]:
-        fastest = now[key]
-    return Measured(fastest, by_options[fastest], by_options[now[key]])
+    if by_options[fastest] > (1 - WORTH) * by_options[current[key]]:
+        fastest = current[key]
+    return Measured(fastest, by_options[fastest], by_options[current[key]])
 
 
 class Scratch:
@@ -161,19 +157,19 @@ class Scratch:
         One that cannot be compiled or launched, for want of shared memory above all, takes forever;
         the first, which is in use, must run.
         """
-        players = [Candidate(f"{i}", self, options) for i, options in enumerate(candidates)]
-        able = [player for player in players if self._runs(player, needed=player is players[0])]
+        contestants = [Candidate(f"{i}", self, options) for i, options in enumerate(candidates)]
+        first = contestants[0]
+        able = [each for each in contestants if self._runs(each, needed=each is first)]
         times = rounds.measure(able, seconds, timing=ON_DEVICE)
-        for player in able:
-            player.release()
-        return [
-            times[player.name].median if player.name in times else math.inf for player in players
-        ]
+        for contestant in able:
+            contestant.release()
+        medians = {name: spread.median for name, spread in times.items()}
+        return [medians.get(contestant.name, math.inf) for contestant in contestants]
 
-    def _runs(self, player: Candidate, needed: bool) -> bool:
+    def _runs(self, candidate: Candidate, needed: bool) -> bool:
         try:
-            player.take(1)
-            player.wait()
+            candidate.take(1)
+            candidate.wait()
         except Exception as error:  # Triton's, jax_triton's or XLA's, at whatever stage
             if needed:
                 raise
@@ -194,7 +190,7 @@ class Candidate(Contestant):
 
     def __init__(self, name: str, scratch: Scratch, options: Choices) -> None:
         self.name, self.scratch, self.options = name, scratch, options
-        step = jit_step(anew(scratch.optimizer), "step", fused=True)
+        step = jit_step(uncompiled_copy(scratch.optimizer), "step", fused=True)
         self._loop: Any = functools.cache(functools.partial(repeated, step, "step"))
 
     def prepare(self, work: Work) -> Costs:
@@ -225,7 +221,7 @@ class Candidate(Contestant):
         self._loop.cache_clear()
 
 
-def anew(optimizer: Optimizer) -> Transformation:
+def uncompiled_copy(optimizer: Optimizer) -> Transformation:
     """The same optimizer, of which JAX has compiled nothing yet."""
     face = optimizer.face
     copies: dict[Unit, Unit] = {}

@@ -1,55 +1,18 @@
-"""Stand-ins: a clock that only contestants move, and contestants with a speed of their own."""
+"""Cases and reports of the benchmark, made up."""
 
 import datetime
 
 import optax
 import pytest
 
+from optgen.tools.timing import Costs, spread
 from optgen_bench import records
 from optgen_bench.cases import Case
-from optgen_bench.contestants import Contestant
 from optgen_bench.results import ratios
-from optgen_bench.spread import spread
+from tests.command_line import rules
+from tests.contestants import clock, fake
 
-
-class Clock:
-    """Returns the seconds that fake contestants have used up."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
-class Fake(Contestant):
-    """Takes the given seconds for each step, over and over, and writes down when it ran."""
-
-    def __init__(self, name, clock, times, log=None, ours=False, protocol="step"):
-        self.name, self.clock, self.ours, self.protocol = name, clock, ours, protocol
-        self.times, self.log = list(times), log if log is not None else []
-        self.steps = self.waits = self.releases = 0
-        self.parameters = None
-
-    def prepare(self, work):
-        return records.Costs(build=0.5)
-
-    def allocate(self, work):
-        pass
-
-    def step(self):
-        self.clock.now += self.times[self.steps % len(self.times)]
-        self.steps += 1
-        self.log.append(self.name)
-
-    def wait(self):
-        self.waits += 1
-
-    def release(self):
-        self.releases += 1
-
-    def current(self):
-        return None if self.parameters is None else iter(self.parameters)
+__all__ = ["clock", "fake", "rules"]  # fixtures
 
 
 class Stepping(optax.GradientTransformationExtraArgs):
@@ -60,17 +23,6 @@ class Stepping(optax.GradientTransformationExtraArgs):
     def step(self, gradients, state, parameters):
         updates, state = self.update(gradients, state, parameters)
         return optax.apply_updates(parameters, updates), state
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def fake(clock):
-    """Makes a contestant: `fake("optax", [0.02])`."""
-    return lambda name, times, **options: Fake(name, clock, times, **options)
 
 
 @pytest.fixture
@@ -103,7 +55,7 @@ def make_report():
                 bytes_per_second=28e6 / seconds,
                 roof_share=28e6 / seconds / 4e9,
                 launches=1 if name == "optgen" else None,
-                costs=records.Costs(0.1, 0.2, 0.3, 0.4, 10**8),
+                costs=Costs(0.1, 0.2, 0.3, 0.4, 10**8),
             )
             for name, seconds in medians.items()
         ]

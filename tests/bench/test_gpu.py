@@ -2,7 +2,8 @@ import jax
 import pytest
 
 from optgen.errors import UsageError
-from optgen_bench import cases, gpu, peers, workloads
+from optgen.tools import workloads
+from optgen_bench import cases, gpu, peers
 
 
 def test_without_a_gpu_it_says_so(capsys):

@@ -11,10 +11,10 @@ import optax
 import pytest
 
 from optgen.errors import UsageError
-from optgen.tools import rules
-from optgen_bench import cases, flash_peer, jax_peer, machine, peers, torch_peer, workloads
+from optgen.tools import rules, workloads
+from optgen.tools.timing import Work
+from optgen_bench import cases, flash_peer, jax_peer, machine, peers, torch_peer
 from optgen_bench.agreement import disagreements
-from optgen_bench.contestants import Work
 
 TORCH = importlib.util.find_spec("torch") is not None
 needs_torch = pytest.mark.skipif(not TORCH, reason="torch is not installed")

@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from optgen_bench import roof, streams, workloads
-from optgen_bench.contestants import Work
+from optgen.tools import workloads
+from optgen.tools.timing import Work
+from optgen_bench import roof, streams
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from optgen.errors import UsageError
-from optgen_bench import machine, rounds, runner, workloads
+from optgen.tools import workloads
+from optgen.tools.timing import Work, rounds
+from optgen_bench import machine, runner
 from optgen_bench.agreement import disagreements
-from optgen_bench.contestants import Work
 from optgen_bench.results import ratios
 from optgen_bench.roof import Roof, mix
 
@@ -66,8 +67,8 @@ def test_several_targets_are_each_compared(fake, run):
 
 
 def test_a_ratio_within_the_spread_says_so(fake, run):
-    players = [fake("optgen", [1.0, 2.0, 3.0], ours=True), fake("optax", [1.5, 2.5, 3.5])]
-    (ratio,) = run(players, seconds=50.0).ratios
+    contestants = [fake("optgen", [1.0, 2.0, 3.0], ours=True), fake("optax", [1.5, 2.5, 3.5])]
+    (ratio,) = run(contestants, seconds=50.0).ratios
     assert ratio.within_spread
     (ratio,) = run([fake("optgen", [1.0], ours=True), fake("optax", [2.0])]).ratios
     assert not ratio.within_spread
@@ -106,9 +107,9 @@ def test_the_roof_takes_its_turn_in_every_round(fake, run, clock):
             log.append("roof")
             super().step()
 
-    player = fake("optgen", [1.0], ours=True, log=log)
-    player.state = lambda work: work.tree
-    run([player], make_roof=lambda reads, writes: Logged(clock, reads, writes))
+    contestant = fake("optgen", [1.0], ours=True, log=log)
+    contestant.state = lambda work: work.tree
+    run([contestant], make_roof=lambda reads, writes: Logged(clock, reads, writes))
     last = log[-1]
     measured = [name for name, _ in itertools.groupby(log)]  # the roof is quick: many at a time
     assert measured.count("roof") >= rounds.LEAST_ROUNDS // 2
@@ -144,9 +145,9 @@ def test_ours_failing_is_an_error(fake, run):
 
 
 def test_everything_is_released(fake, run):
-    players = [fake("optgen", [1.0], ours=True), fake("optax", [1.0])]
-    run(players)
-    assert [p.releases for p in players] == [1, 1]
+    contestants = [fake("optgen", [1.0], ours=True), fake("optax", [1.0])]
+    run(contestants)
+    assert [p.releases for p in contestants] == [1, 1]
 
 
 def test_a_tree_that_does_not_fit_is_refused_before_anything_runs(fake, monkeypatch):

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from optgen.errors import UsageError
+from optgen.tools.timing import spread
 from optgen_bench import bench, costs, fresh, records, roof, storage, suite
-from optgen_bench.spread import spread
 
 
 @pytest.fixture

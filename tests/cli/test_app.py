@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 
 import pytest
 
+from optgen.cli import app as application
 from optgen.cli import main
-from optgen.cli.app import COMMANDS
+from optgen.cli.app import COMMANDS, REGISTERED
 
 
 def test_help_lists_every_command(optgen):
@@ -20,6 +22,46 @@ def test_every_command_has_help(optgen, command):
     result = optgen(command, "--help")
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: optgen {command} ")
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """Registers commands as another package's entry points do, in place of all that are there."""
+
+    def register(**values):
+        points = {name: EntryPoint(name, value, REGISTERED) for name, value in values.items()}
+        monkeypatch.setattr(application, "registered", lambda: points)
+
+    return register
+
+
+def test_a_package_registers_a_command(optgen, registered, tmp_path, monkeypatch):
+    (tmp_path / "polishing.py").write_text(
+        "import click\nfrom optgen.errors import UsageError\n\n"
+        "@click.command('polish')\n@click.argument('rule')\ndef command(rule):\n"
+        '    """Polish a RULE."""\n    raise UsageError(f\'{rule} shines already\')\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    registered(polish="polishing:command")
+    assert "polish    From polishing: see optgen polish --help." in optgen("--help").stdout
+    assert "polishing" not in sys.modules
+    result = optgen("polish", "adamw")
+    assert (result.exit_code, result.stderr) == (2, "error: adamw shines already\n")
+    assert optgen("polish", "--help").stdout.startswith("Usage: optgen polish ")
+
+
+def test_a_command_that_cannot_be_imported_spoils_no_help(optgen, registered):
+    registered(broken="no_such_module:command")
+    assert optgen("--help").exit_code == 0
+    assert optgen("list").exit_code == 0
+
+
+@pytest.mark.slow
+def test_the_module_is_the_command_line():
+    result = subprocess.run(
+        [sys.executable, "-m", "optgen", "list"], capture_output=True, text=True, check=True
+    )
+    assert "adamw" in result.stdout
 
 
 def test_main_exits_with_the_status(capsys):
@@ -92,12 +134,6 @@ BAD_USAGE = [
     (("generate", "adamw", "--check"), ("--all",)),
     (("generate", "adamw", "--target", "cuda", "-o", "{out}"), ("'cuda'", "xla")),
     (("generate", "adamw", "-o", "{rules}"), ("mine.py",)),
-    (("bench",), ("Missing argument", "RULE")),
-    (("bench", "adamww"), ("unknown rule 'adamww'", "adamw")),
-    (("bench", "adamw", "--set", "b1=0.5"), ("--set does not change adamw",)),
-    (("bench", "adamw", "--against", "keras"), ("unknown peer 'keras'", "optax")),
-    (("bench", "adamw", "--tree", "gpt5"), ("'gpt5' is neither",)),
-    (("bench", "adamw", "--json", "no/such/directory/run.json"), ("no/such/directory",)),
     (("demo", "--steps", "0"), ("--steps", "x>=1")),
 ]
 

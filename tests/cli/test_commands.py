@@ -112,22 +112,6 @@ def test_generate_all_and_check(optgen, tmp_path):
     assert f"optgen generate --all -o {out}" in result.stderr
 
 
-def test_bench_measures_and_writes_json(optgen, tmp_path):
-    file = tmp_path / "run.json"
-    options = ("--against", "optax", "--shape", "64", "--seconds", "0.05", "--json", file)
-    result = optgen("bench", "sgd", *options)
-    assert result.exit_code == 0, result.output
-    assert "optax" in result.stdout
-    assert json.loads(file.read_text())["cases"][0]["case"] == "sgd"
-
-
-def test_bench_takes_a_rule_of_ones_own(optgen, rules):
-    options = ("--against", "", "--shape", "64", "--seconds", "0.05", "--set", "nesterov=true")
-    result = optgen("bench", f"{rules}:mine", *options)
-    assert result.exit_code == 0, result.output
-    assert "mine" in result.stdout
-
-
 def test_doctor_says_what_works(optgen):
     result = optgen("doctor")
     assert result.exit_code == 0

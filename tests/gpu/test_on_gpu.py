@@ -16,7 +16,7 @@ import pytest
 
 import optgen
 from optgen.runtime.execution.triton import unavailable
-from optgen_bench import workloads
+from optgen.tools import workloads
 from tests.targets import CHAIN, close, make
 from tests.zoo import cases, trajectories
 

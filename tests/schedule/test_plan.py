@@ -13,7 +13,7 @@ from optgen.ir.node import node
 from optgen.ir.program import Program
 from optgen.runtime.vocabulary.leaf import factored_axes
 from optgen.schedule import Leaf, LeafProgram, machine, plan
-from optgen_bench import models
+from optgen.tools.workloads import models
 from tests.schedule import rules
 from tests.schedule.running import WIDE, assert_same
 

@@ -1,4 +1,4 @@
-"""Compiles for accelerators that this machine does not have, and reads what came out.
+"""Compilers of accelerators that this machine does not have, and readers of their modules.
 
 XLA compiles for a GPU or a TPU that is not there, given a description of the chip, and prints the
 module that would run: every kernel, copy and alias can be counted on any machine.

@@ -31,7 +31,7 @@ ENVIRONMENT = {
     # One process at a time may run on a TPU; this one only compiles.
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
 }
-"""What the compilers read while the process starts."""
+"""The variables that the compilers read while the process starts."""
 
 
 def serve() -> None:

@@ -114,8 +114,8 @@ def _proto(message: Mapping[str, Any], indent: str = "") -> Iterator[str]:
 _GIB, _MIB, _KIB = 2**30, 2**20, 2**10
 
 CHIPS: Mapping[str, Chip] = {
-    found.name: found
-    for found in (
+    known.name: known
+    for known in (
         _gpu(
             "a100",
             "NVIDIA A100-SXM4-80GB",

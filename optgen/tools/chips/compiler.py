@@ -157,7 +157,7 @@ def compile_for(
 
 
 def unavailable(name: str) -> str | None:
-    """Why nothing can be compiled for a chip here, and the remedy; None where it can.
+    """The reason why a chip cannot be compiled for here, and the remedy; None where it can.
 
     Raises:
       UsageError: for a chip that is not known.
@@ -181,7 +181,7 @@ def unavailable(name: str) -> str | None:
 
 
 class _ChipCompiler(NamedTuple):
-    """What is installed for a platform of JAX: modules of which one is enough."""
+    """The compiler of a platform of JAX: modules of which any is enough, and their wheels."""
 
     title: str
     modules: tuple[str, ...]

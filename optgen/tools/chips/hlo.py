@@ -32,7 +32,7 @@ class Array:
 
     @property
     def bytes(self) -> int:
-        """What its elements take, without padding."""
+        """Bytes of its elements, without padding."""
         return math.ceil(math.prod(self.dims) * _bits(self.dtype) / 8)
 
 
@@ -78,7 +78,7 @@ class Instruction:
 
     @property
     def aliases(self) -> tuple[Alias, ...]:
-        """Which of its outputs are written where which of its operands were."""
+        """Its outputs that are written in the place of operands."""
         return _aliases(self.attributes.get("output_to_operand_aliasing", ""))
 
     def called(self, *attributes: str) -> tuple[str, ...]:
@@ -139,8 +139,8 @@ class HloModule:
         """
         if name not in self._lines:
             raise ParseError(f"HLO module {self.name} has no computation {name!r}")
-        found = (_instruction(line) for line in self._lines[name])
-        return Computation(name, {instruction.name: instruction for instruction in found})
+        instructions = map(_instruction, self._lines[name])
+        return Computation(name, {instruction.name: instruction for instruction in instructions})
 
 
 def parse(text: str) -> HloModule:
@@ -194,8 +194,8 @@ def _bits(dtype: str) -> int:
         return 8
     if dtype in _NO_BYTES:
         return 0
-    if found := re.match(r"(?:[suc]|b?f)(\d+)", dtype):
-        return int(found[1])
+    if width := re.match(r"(?:[suc]|b?f)(\d+)", dtype):
+        return int(width[1])
     raise ParseError(f"unknown HLO element type {dtype!r}")
 
 
@@ -227,11 +227,11 @@ def _shape_end(line: str, begin: int) -> int | None:
 
 
 def _arrays(shape: str) -> Iterator[Array]:
-    for found in _ARRAY.finditer(shape):
+    for array in _ARRAY.finditer(shape):
         # A dimension that may be shorter when it runs is written with the most that it can be.
-        dims = tuple(int(dim.strip("<= ")) for dim in found["dims"].split(",") if dim)
-        space = _SPACE.search(found["layout"] or "")
-        yield Array(found["dtype"], dims, int(space[1]) if space else 0)
+        dims = tuple(int(dim.strip("<= ")) for dim in array["dims"].split(",") if dim)
+        space = _SPACE.search(array["layout"] or "")
+        yield Array(array["dtype"], dims, int(space[1]) if space else 0)
 
 
 def _attributes(parts: list[str]) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""What was compiled: the kernels that would run, what each moves, and what is done in place."""
+"""The compiled module: the kernels that would run, their bytes, and their aliases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from optgen.tools.chips.hlo import Alias, Array, Computation, HloModule, Instruc
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """What the device runs as one: a fusion, a custom call, a copy, a reduction, ….
+    """A unit of work on the device: a fusion, a custom call, a copy, a reduction, ….
 
     Attributes:
       name: the name of its instruction.
@@ -83,17 +83,17 @@ class Module:
 
     @property
     def launches(self) -> int:
-        """How many kernels run one after the other; ``transfers`` are not among them."""
+        """The number of kernels that run one after the other, without ``transfers``."""
         return sum(kernel.times for kernel in self.kernels if not kernel.overlapped)
 
     @property
     def transfers(self) -> int:
-        """How many copies run beside the kernels: a TPU fetches what a later kernel reads."""
+        """The number of copies beside the kernels: a TPU fetches what a later kernel reads."""
         return sum(kernel.times for kernel in self.kernels if kernel.overlapped)
 
     @property
     def kinds(self) -> Mapping[str, int]:
-        """How many kernels and transfers of each kind run."""
+        """The number of kernels and transfers of each kind."""
         counts: Counter[str] = Counter()
         for kernel in self.kernels:
             counts[kernel.kind] += kernel.times
@@ -112,11 +112,11 @@ class Module:
     @property
     def custom_calls(self) -> Mapping[str, tuple[Kernel, ...]]:
         """The kernels that are custom calls, by the name of the function that they call."""
-        found: dict[str, tuple[Kernel, ...]] = {}
+        calls: dict[str, tuple[Kernel, ...]] = {}
         for kernel in self.kernels:
             if kernel.target:
-                found[kernel.target] = (*found.get(kernel.target, ()), kernel)
-        return found
+                calls[kernel.target] = (*calls.get(kernel.target, ()), kernel)
+        return calls
 
     @property
     def copies(self) -> tuple[Kernel, ...]:
@@ -186,8 +186,8 @@ def _costliest_branch(
 
 
 def _trips(loop: Instruction) -> int:
-    found = _TRIPS.search(loop.attributes.get("backend_config", ""))
-    return int(found[1]) if found else 1
+    trips = _TRIPS.search(loop.attributes.get("backend_config", ""))
+    return int(trips[1]) if trips else 1
 
 
 def _whole(instruction: Instruction, ends: Mapping[str, Instruction]) -> Instruction | None:
@@ -248,7 +248,7 @@ def _bytes(arrays: Iterable[Array]) -> int:
 def _read(
     computation: Computation, instruction: Instruction, fused: Computation | None
 ) -> Iterator[Array]:
-    """What is read of the operands: each once, and of one that is only sliced the slices."""
+    """The arrays that are read: each operand once, and of one that is only sliced the slices."""
     for number, name in enumerate(instruction.operands):
         if name in instruction.operands[:number]:
             continue
@@ -281,7 +281,7 @@ def _slices(name: str, users: Iterable[Instruction]) -> list[tuple[int, ...]] | 
 def _written(
     computation: Computation, instruction: Instruction, fused: Computation | None
 ) -> Iterator[Array]:
-    """What is written: the results, and of one that is updated in place the update."""
+    """The arrays that are written: the results, and of one updated in place the update."""
     where, makers = computation, [instruction]
     if fused is not None:
         where, makers = fused, fused.makers

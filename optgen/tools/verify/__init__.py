@@ -1,4 +1,4 @@
-"""Verification: what the targets compute, compared with the rule at 50 digits.
+"""Verification: the numbers of the targets, compared with the rule at 50 digits.
 
 Importing this imports SymPy and mpmath: import it inside functions.
 """

@@ -215,8 +215,7 @@ def _where(condition: Decision, a: Bounded, b: Bounded) -> Bounded:
 
 
 def _truth(condition: Decision, leaf: Any) -> Bounded:
-    zero, one = measured(0.0, leaf.unit), measured(1.0, leaf.unit)
-    return _where(condition, one, zero)
+    return _where(condition, measured(1.0, leaf.unit), measured(0.0, leaf.unit))
 
 
 def _compare(operator: Callable[..., Array], a: Bounded, b: Bounded) -> Decision:
@@ -281,4 +280,4 @@ BOUNDS: Mapping[str, Callable[..., Any]] = {
     "LeafMin": _extreme(np.min, np.inf),
     "compare": _compare,
 }
-"""What the functions of an equation mean here; ``EXACT`` has the same names."""
+"""Meaning of an equation's functions for bounds; ``EXACT`` has the same names."""

@@ -171,10 +171,11 @@ def _cast(x: Array, dtype: np.dtype[Any]) -> Array:
 def folded(x: Array, axes: Sequence[int], function: Callable[[Array], Any]) -> Array:
     """``function`` of all elements along ``axes`` (all axes if there are none), kept as 1."""
     axes = tuple(axes) or tuple(range(x.ndim))
-    kept = [a for a in range(x.ndim) if a not in axes]
+    others = [a for a in range(x.ndim) if a not in axes]
     shape = [1 if a in axes else x.shape[a] for a in range(x.ndim)]
-    count, length = (math.prod(x.shape[a] for a in some) for some in (kept, axes))
-    lines = np.transpose(x, [*kept, *axes]).reshape(count, length)
+    count = math.prod(x.shape[a] for a in others)
+    length = math.prod(x.shape[a] for a in axes)
+    lines = np.transpose(x, [*others, *axes]).reshape(count, length)
     result = np.empty(len(lines), dtype=x.dtype)
     result[:] = [function(line) for line in lines]
     return result.reshape(shape)
@@ -226,4 +227,4 @@ EXACT: Mapping[str, Callable[..., Any]] = {
     "LeafMin": _fold(_smallest),
     "compare": lambda operator, a, b: np.asarray(operator(a, b), dtype=bool),
 }
-"""What the functions of an equation mean; ``+ *`` and ``& | ~`` are NumPy's own."""
+"""Meaning of an equation's functions; ``+ *`` and ``& | ~`` are NumPy's own."""

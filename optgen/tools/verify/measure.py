@@ -58,26 +58,26 @@ class Errors:
         return float(self.units.flat[at]), float(self.possible.flat[at])
 
 
-def errors(found: Any, value: Value) -> Errors:
-    """How far an array is from what it should be.
+def errors(array: Any, value: Value) -> Errors:
+    """The distance of an array from the oracle's.
 
     Args:
-      found: an array of any floating-point dtype, which is the output's.
-      value: what the oracle says of it.
+      array: of any floating-point dtype, which is the output's.
+      value: the oracle's for it.
     """
-    found = np.asarray(found)
-    form = format_of(found.dtype)
-    arithmetic = format_of(np.float64 if found.dtype == np.float64 else np.float32)
+    array = np.asarray(array)
+    form = format_of(array.dtype)
+    arithmetic = format_of(np.float64 if array.dtype == np.float64 else np.float32)
     magnitude = np.abs(value.exact.astype(np.float64))
     spacing = spacing_at(np.where(np.isfinite(magnitude), magnitude, 0.0), form)
     unit = np.maximum(spacing, np.nan_to_num(value.cancelled, nan=0.0))
     unit = np.maximum(unit, 2.0**arithmetic.lowest)
     with mpmath.workdps(DIGITS), np.errstate(all="ignore"):
-        distance = np.asarray(_DISTANCE(lift(found).reshape(found.shape), value.exact))
+        distance = np.asarray(_DISTANCE(lift(array).reshape(array.shape), value.exact))
         distance = distance.astype(np.float64)
-        special = ~(np.isfinite(found.astype(np.float64)) & (magnitude < form.largest))
+        special = ~(np.isfinite(array.astype(np.float64)) & (magnitude < form.largest))
         for at in np.argwhere(special):
-            distance[tuple(at)] = _right_or_wrong(found[tuple(at)], value.exact[tuple(at)], form)
+            distance[tuple(at)] = _right_or_wrong(array[tuple(at)], value.exact[tuple(at)], form)
         units = distance / unit
         possible = np.minimum(np.nan_to_num(value.bound, nan=0.0) / unit + 1.0, _UNBOUNDED)
     return Errors(units, possible)
@@ -86,10 +86,10 @@ def errors(found: Any, value: Value) -> Errors:
 _DISTANCE = np.frompyfunc(lambda a, b: float(abs(a - b)), 2, 1)
 
 
-def _right_or_wrong(found: Any, exact: mpf, form: Format) -> float:
+def _right_or_wrong(element: Any, exact: mpf, form: Format) -> float:
     """The distance where a number is infinite or NaN, or should be: nothing, or infinite."""
-    found, should_be = mpf(float(found)), rounded(exact, form)
-    if mpmath.isfinite(found) and mpmath.isfinite(should_be):
-        return float(abs(found - exact))
-    same = found == should_be or (mpmath.isnan(found) and mpmath.isnan(should_be))
+    number, nearest = mpf(float(element)), rounded(exact, form)
+    if mpmath.isfinite(number) and mpmath.isfinite(nearest):
+        return float(abs(number - exact))
+    same = number == nearest or (mpmath.isnan(number) and mpmath.isnan(nearest))
     return 0.0 if same else math.inf

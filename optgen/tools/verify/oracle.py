@@ -1,6 +1,6 @@
 """The oracle: a step of a rule at 50 digits, from its SymPy form.
 
-What it is given are the numbers that a target saw, rounded as they were stored, so that the error
+Its inputs are the numbers that a target saw, rounded as they were stored, so that the error
 of one step is measured and not the drift of several. A cast in the middle of a rule rounds
 exactly; what a step stores at its end is given at full precision.
 """
@@ -28,7 +28,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What an array should be, and how well it can be computed.
+    """The exact value of an array, and how well it can be computed.
 
     Attributes:
       exact: mpmath numbers of 50 digits in an object array, in the array's shape.
@@ -89,11 +89,11 @@ class Oracle:
         Raises:
           UsageError: if a name that a program reads is missing.
         """
-        given = [_Given(arrays, step, hyper, tree or {}) for arrays in leaves]
+        inputs = [_Inputs(arrays, step, hyper, tree or {}) for arrays in leaves]
         codes = [compiled(program) for program in self.programs]
         with mpmath.workdps(DIGITS), np.errstate(all="ignore"):
-            exact = _Tree([_Exact(*pair) for pair in zip(codes, given, strict=True)])
-            bounds = _Tree([_Bounds(*pair) for pair in zip(codes, given, strict=True)])
+            exact = _Tree([_Exact(*pair) for pair in zip(codes, inputs, strict=True)])
+            bounds = _Tree([_Bounds(*pair) for pair in zip(codes, inputs, strict=True)])
             pairs = list(zip(exact.leaves, bounds.leaves, strict=True))
             slots = {
                 key: _value(a.get(name), b.get(name), ())
@@ -104,8 +104,8 @@ class Oracle:
 
 
 @dataclass(frozen=True)
-class _Given:
-    """What the equations of one leaf read."""
+class _Inputs:
+    """The inputs of one leaf's equations."""
 
     arrays: Mapping[str, Any]
     count: int
@@ -121,7 +121,7 @@ class _Given:
         object.__setattr__(self, "unit", real.unit_roundoff)
 
     def dtype(self, name: str) -> np.dtype[Any]:
-        """What a dtype of the program stands for."""
+        """The dtype that a name in the program stands for."""
         array = {"param": "p", "grad": "g"}.get(name)
         return np.asarray(self.arrays[array]).dtype if array else dtype_of(name)
 
@@ -134,7 +134,7 @@ class _Given:
         return tuple(n if not axes or a in axes else 1 for a, n in enumerate(shape))
 
     def read(self, n: Node) -> Any:
-        """The value of an input, as it is given."""
+        """The value of an input."""
         if n.op == "step":
             return float(self.count)
         if n.op == "extent":
@@ -158,8 +158,8 @@ class _Evaluation:
 
     functions: Mapping[str, Callable[..., Any]]
 
-    def __init__(self, code: Compiled, given: _Given) -> None:
-        self.code, self.given = code, given
+    def __init__(self, code: Compiled, inputs: _Inputs) -> None:
+        self.code, self.inputs = code, inputs
         self.values: dict[str, Any] = {}
         self.tree: _Tree
 
@@ -172,7 +172,7 @@ class _Evaluation:
     def _compute(self, name: str) -> Any:
         if name in self.code.inputs:
             n = self.code.inputs[name]
-            return self.lift(self.given.read(n), n.op in ("hyper", "tree_load"))
+            return self.lift(self.inputs.read(n), n.op in ("hyper", "tree_load"))
         step = self.code.steps[name]
         return self.call(step) if step.tree is None else self.tree.reduce(step.tree)
 
@@ -193,7 +193,7 @@ class _Exact(_Evaluation):
     functions = EXACT
 
     def call(self, step: Step) -> Any:
-        return step.exact(self.given, *map(self.get, step.arguments))
+        return step.exact(self.inputs, *map(self.get, step.arguments))
 
     def lift(self, value: Any, is_rounded: bool = False) -> Any:
         return lift(value)
@@ -206,12 +206,12 @@ class _Bounds(_Evaluation):
     functions = BOUNDS
 
     def call(self, step: Step) -> Any:
-        value = step.bounded(self.given, *map(self.get, step.arguments))
+        value = step.bounded(self.inputs, *map(self.get, step.arguments))
         is_number = isinstance(value, Bounded)
         return value.excused_nothing() if is_number and step.uniform else value
 
     def lift(self, value: Any, is_rounded: bool = False) -> Bounded:
-        return measured(value, self.given.unit, is_rounded)
+        return measured(value, self.inputs.unit, is_rounded)
 
     def scalar(self, value: Bounded) -> Bounded:
         return value.reshaped((1,))
@@ -239,23 +239,23 @@ class _Tree:
     def _parts(self, key: str) -> Iterator[Any]:
         for leaf in self.leaves:
             for step in leaf.code.steps.values():
-                if step.tree is not None and step.tree.attr == key and 0 not in leaf.given.shape:
+                if step.tree is not None and step.tree.attr == key and 0 not in leaf.inputs.shape:
                     yield leaf.scalar(leaf.call(step))
 
 
 def _leaf_result(exact: _Evaluation, bounds: _Evaluation) -> LeafResult:
-    given, code = exact.given, exact.code
+    inputs, code = exact.inputs, exact.code
     [(_, update)] = code.storing("update")
     a, b = exact.get(update), bounds.get(update)
-    p = given.arrays["p"]
+    p = inputs.arrays["p"]
     slots = {}
     for key, name in code.storing("slot"):
         value = exact.get(name)
-        shape = np.shape(given.arrays[key]) if key in given.arrays else value.shape
+        shape = np.shape(inputs.arrays[key]) if key in inputs.arrays else value.shape
         slots[key] = _value(value, bounds.get(name), shape)
     return LeafResult(
-        _value(a, b, given.shape),
-        _value(exact.lift(p) + a, bounds.lift(p) + b, given.shape),
+        _value(a, b, inputs.shape),
+        _value(exact.lift(p) + a, bounds.lift(p) + b, inputs.shape),
         slots,
     )
 

@@ -1,4 +1,4 @@
-"""What a verification found."""
+"""The result of a verification: a row for each output, and all that is wrong."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Row:
 
     @property
     def ok(self) -> bool:
-        """Whether the error is allowed; NaN never is."""
+        """True where the error is allowed; NaN never is."""
         return self.error <= self.allowed
 
 
@@ -54,7 +54,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every row is allowed and there are no problems."""
+        """True where every row is allowed and there are no problems."""
         return all(row.ok for row in self.rows) and not self.problems
 
     def as_dict(self) -> dict[str, Any]:

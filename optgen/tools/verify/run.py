@@ -1,4 +1,4 @@
-"""Runs targets and reference against the oracle, step by step.
+"""Comparison of targets and reference with the oracle, step by step.
 
 Each step is compared on its own: the oracle is given the parameters and the state as the target
 stored them, and the reference is judged from what it stored itself.
@@ -15,9 +15,15 @@ import jax
 import numpy as np
 
 from optgen.tools.verify.exact import dtype_of, format_of
+from optgen.tools.verify.implementations import (
+    Implementation,
+    OptaxImplementation,
+    OptgenImplementation,
+    Slots,
+    StepRecord,
+)
 from optgen.tools.verify.measure import Errors, errors
 from optgen.tools.verify.oracle import Oracle, StepResult, Value
-from optgen.tools.verify.players import Ours, Player, Reference, Slots, Taken
 from optgen.tools.verify.report import Report, Row
 from optgen.tools.verify.workload import AWKWARD, LARGE, Group, Shapes
 
@@ -57,7 +63,7 @@ def verify(
       progress: called after each step.
 
     Returns:
-      What was found; ``report.ok`` says whether all of it is right.
+      The errors, and ``ok``: whether all of them are allowed.
 
     Raises:
       TargetError: for a target that cannot serve on this machine.
@@ -73,12 +79,12 @@ def verify(
     notes: list[str] = []
     for group in groups:
         run = _GroupRun(group, first, tick)
-        other = run.reference(reference, first) if reference is not None else {}
+        baseline = run.reference(reference, first) if reference is not None else {}
         problems += run.problems
         notes += run.notes
         for target, optimizer in optimizers.items():
-            found = run.play(target, Ours(optimizer, run.params, run.slots))
-            rows += _rows(target, group, found, other)
+            implementation = OptgenImplementation(optimizer, run.params, run.slots)
+            rows += _rows(target, group, run.errors(target, implementation), baseline)
     return Report(tuple(rows), tuple(problems), tuple(dict.fromkeys(notes)))
 
 
@@ -97,11 +103,12 @@ def _groups(
     if leaves is None:
         small = jax.ShapeDtypeStruct(AWKWARD["matrix"], dtypes[0])
         large = jax.ShapeDtypeStruct(LARGE["large matrix"], dtypes[0])
-        if _kept(optimizer, small) != _kept(optimizer, large):
+        if _stored(optimizer, small) != _stored(optimizer, large):
             yield Group(f"{dtypes[0]}, large", dtypes[0], LARGE, min(steps, _LARGE_STEPS), seed)
 
 
-def _kept(optimizer: Any, leaf: Any) -> set[tuple[str, str]]:
+def _stored(optimizer: Any, leaf: Any) -> set[tuple[str, str]]:
+    """The names and types of the arrays that a step of this leaf reads and writes."""
     (program,) = optimizer.programs([leaf])
     return {(n.attr, str(n.type)) for n in program.nodes() if n.op in ("load", "store")}
 
@@ -117,7 +124,7 @@ class _Ticker:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _ArrayErrors:
     """The errors of one array at one step."""
 
     leaf: str
@@ -127,7 +134,7 @@ class _Seen:
 
 @dataclass
 class _GroupRun:
-    """One tree: its oracle, and all that plays on it."""
+    """One tree: its oracle, and the implementations that step on it."""
 
     group: Group
     optimizer: Any
@@ -141,56 +148,61 @@ class _GroupRun:
         programs = self.optimizer.programs(self.params)
         self.oracle, self.slots = Oracle(programs), Slots.of(programs)
 
-    def play(self, name: str, player: Player) -> dict[str, list[_Seen]]:
-        """Takes all the steps; the errors of each output."""
-        seen: dict[str, list[_Seen]] = {}
+    def errors(self, name: str, implementation: Implementation) -> dict[str, list[_ArrayErrors]]:
+        """Takes all the steps, and returns the errors of each output."""
+        by_output: dict[str, list[_ArrayErrors]] = {}
         for step in range(1, self.group.steps + 1):
-            taken = player.take(jax.tree.map(jax.numpy.asarray, self.group.gradients(step)))
+            gradients = jax.tree.map(jax.numpy.asarray, self.group.gradients(step))
+            record = implementation.take(gradients)
             hyper = self.optimizer.hyperparameters(step - 1)
-            expected = self.oracle.step(taken.leaves, step, hyper, taken.tree)
-            for output, leaf, found, value in _pairs(taken, expected):
-                where = "whole tree" if output in self.slots.tree else self.leaf_names[leaf]
-                one = _Seen(where, step, errors(found, value))
-                seen.setdefault(output, []).append(one)
+            expected = self.oracle.step(record.leaves, step, hyper, record.tree)
+            for output, leaf, array, value in _pairs(record, expected):
+                place = "whole tree" if output in self.slots.tree else self.leaf_names[leaf]
+                array_errors = _ArrayErrors(place, step, errors(array, value))
+                by_output.setdefault(output, []).append(array_errors)
             self.tick(f"{name}, {self.group.name}, step {step}")
-        return seen
+        return by_output
 
     def reference(self, transformation: Any, first: Any) -> dict[str, float]:
         """The reference's largest error of each output; nothing where it cannot be measured."""
-        ours = Ours(first, self.params, self.slots)
+        implementation = OptgenImplementation(first, self.params, self.slots)
         try:
-            theirs = Reference(transformation, self.params, ours)
+            reference = OptaxImplementation(transformation, self.params, implementation)
         except LookupError as error:
             self.notes.append(f"optax is not measured: {error}")
             return {}
-        self._compare_starts(ours, theirs)
-        seen = self.play("optax", theirs)
+        self._compare_starts(implementation, reference)
+        by_output = self.errors("optax", reference)
         if self.group.dtype in ("float32", "float64"):
-            self._compare_mathematics(seen, _DISAGREES * self._coarseness(theirs))
-        return {name: max(s.errors.worst() for s in found) for name, found in seen.items()}
+            self._compare_mathematics(by_output, _DISAGREES * self._coarseness(reference))
+        return {name: max(s.errors.worst() for s in arrays) for name, arrays in by_output.items()}
 
-    def _compare_starts(self, ours: Ours, theirs: Reference) -> None:
+    def _compare_starts(
+        self, implementation: OptgenImplementation, reference: OptaxImplementation
+    ) -> None:
         """Notes slots that do not begin alike: the oracle, step by step, would not see it."""
-        for name, arrays in ours.slot_arrays().items():
-            for i, x in theirs.slot_arrays()[name].items():
+        for name, arrays in implementation.slot_arrays().items():
+            for i, x in reference.slot_arrays()[name].items():
                 if not np.allclose(np.asarray(arrays[i], float), np.asarray(x, float), rtol=1e-6):
                     self.problems.append(
                         f"{self.group.name}: {name} of leaf {self.leaf_names[i]!r} does not begin "
                         "as it does in optax: compare the init of the slot with the reference's"
                     )
 
-    def _coarseness(self, theirs: Reference) -> float:
-        """How much coarser some of what the reference computes with is than the parameters."""
+    def _coarseness(self, reference: OptaxImplementation) -> float:
+        """The reference's coarsest unit roundoff, over that of the parameters."""
         numbers = self.optimizer.hyperparameters
         scheduled = numbers(0) != numbers(self.group.steps - 1)
         # Schedules take an int32 and return a float32, even under x64.
-        coarsest = max(theirs.coarsest, format_of(np.float32).unit_roundoff * scheduled)
+        coarsest = max(reference.coarsest, format_of(np.float32).unit_roundoff * scheduled)
         return coarsest / format_of(dtype_of(self.group.dtype)).unit_roundoff
 
-    def _compare_mathematics(self, seen: Mapping[str, Sequence[_Seen]], factor: float) -> None:
+    def _compare_mathematics(
+        self, by_output: Mapping[str, Sequence[_ArrayErrors]], factor: float
+    ) -> None:
         """Notes outputs of the reference that this much times the rounding does not explain."""
-        for name, found in seen.items():
-            worst = max(found, key=lambda s: _order(s.errors))
+        for name, arrays in by_output.items():
+            worst = max(arrays, key=lambda s: _order(s.errors))
             error, possible = worst.errors.judged()
             if not error <= factor * possible:
                 self.problems.append(
@@ -202,10 +214,10 @@ class _GroupRun:
 
 
 def _pairs(
-    taken: Taken, expected: StepResult
+    record: StepRecord, expected: StepResult
 ) -> Iterator[tuple[str, int, np.ndarray[Any, Any], Value]]:
-    """What came out beside what should have; slots that never change are left out."""
-    for output, leaves in taken.found.items():
+    """Each array that came out beside its exact value; slots that never change are left out."""
+    for output, leaves in record.outputs.items():
         for i, arrays in enumerate(leaves):
             leaf = expected.leaves[i]
             values = {"params": leaf.params, "updates": leaf.update, **leaf.slots}
@@ -215,21 +227,24 @@ def _pairs(
 
 
 def _rows(
-    target: str, group: Group, found: Mapping[str, Sequence[_Seen]], other: Mapping[str, float]
+    target: str,
+    group: Group,
+    by_output: Mapping[str, Sequence[_ArrayErrors]],
+    baseline: Mapping[str, float],
 ) -> Iterator[Row]:
-    for output in sorted(found, key=lambda name: (name != "params", name != "updates")):
-        reference = other.get(output)
+    for output in sorted(by_output, key=lambda name: (name != "params", name != "updates")):
+        reference = baseline.get(output)
         if reference is not None and math.isfinite(reference):
-            worst = max(found[output], key=lambda s: s.errors.worst())
+            worst = max(by_output[output], key=lambda s: s.errors.worst())
             error, allowed = worst.errors.worst(), 1.5 * reference + 1.0
         else:
-            worst = max(found[output], key=lambda s: _order(s.errors))
+            worst = max(by_output[output], key=lambda s: _order(s.errors))
             error, allowed = worst.errors.judged()
         yield Row(target, group.name, output, error, reference, allowed, worst.leaf, worst.step)
 
 
-def _order(found: Errors) -> tuple[bool, float]:
-    """Sorts errors: unexplained ones last, by how far they are so; others by their size."""
-    error, possible = found.judged()
+def _order(errors: Errors) -> tuple[bool, float]:
+    """A key that sorts errors: unexplained ones last, by their excess; others by their size."""
+    error, possible = errors.judged()
     unexplained = not error <= possible
     return unexplained, error / possible if unexplained else error

@@ -1,4 +1,4 @@
-"""What a rule is verified on: small awkward leaves, and gradients of several scales."""
+"""Workload of a verification: small awkward leaves, and gradients of several scales."""
 
 from __future__ import annotations
 

@@ -8,8 +8,7 @@ import pytest
 
 import optgen
 from optgen.runtime.execution.triton import unavailable
-from optgen.tools import chips
-from optgen_bench import workloads
+from optgen.tools import chips, workloads
 from tests.targets import CHAIN, make
 
 pytestmark = pytest.mark.slow

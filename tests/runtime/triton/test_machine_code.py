@@ -8,8 +8,8 @@ import pytest
 
 import optgen
 from optgen.runtime.execution.triton import inspection
+from optgen.tools import workloads
 from optgen.zoo import STOCK
-from optgen_bench import workloads
 from tests.runtime.triton.machine_code import chain_of, launches_of, shaped
 from tests.targets import options
 

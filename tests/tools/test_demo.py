@@ -13,7 +13,7 @@ from optgen.errors import UsageError
 from optgen.tools import demo
 from optgen.zoo import adamw
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 RULES_ONLY = {"cautious_adamw"}
 
 

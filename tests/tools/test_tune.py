@@ -15,7 +15,7 @@ from optgen.errors import TargetError
 from optgen.runtime.execution.triton import interpreter, status, tables, tuned
 from optgen.runtime.execution.triton.options import Options
 from optgen.tools import tune
-from optgen_bench.spread import spread
+from optgen.tools.timing import spread
 
 pytest.importorskip("triton")
 
@@ -131,7 +131,9 @@ def test_options_that_do_not_run_are_left_out(monkeypatch):
     monkeypatch.setattr(
         tune.rounds,
         "measure",
-        lambda players, seconds, timing: {p.name: spread([float(p.name) + 1]) for p in players},
+        lambda contestants, seconds, timing: {
+            p.name: spread([float(p.name) + 1]) for p in contestants
+        },
     )
     scratch = tune.Scratch(optgen.adamw(1e-1, target="triton"), SHAPES)
     blocks = [{ADAMW: Options(block=block)} for block in (16, 32, 64)]

@@ -1,7 +1,4 @@
-"""The work that benchmarks and tests run on: named parameter trees, and arrays to fill them.
-
-A tree is a pytree of `jax.ShapeDtypeStruct`: nothing is allocated until `materialise` is called.
-"""
+"""Named parameter trees, shapes and dtypes read from text, and arrays to fill them."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from optgen.errors import UsageError
-from optgen_bench import models
+from optgen.tools.workloads import models
 
 Tree = Any  # a pytree of jax.ShapeDtypeStruct, or of arrays
 

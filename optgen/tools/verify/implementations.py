@@ -1,7 +1,7 @@
-"""What is measured: a target's optimizer, or optax's, taking one step at a time.
+"""The implementations that are measured, optgen's for a target and optax's, step by step.
 
-A player is given the gradients and takes the step; then it tells what it started from, which is
-what the oracle is given, and what came out.
+An implementation takes a step with the gradients that it gets, and returns the arrays that the
+step began from, which go to the oracle, beside those that came out.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ Tree: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """One step: what it started from, and what came out.
+class StepRecord:
+    """One step: the arrays before it, and the arrays that came out.
 
     Attributes:
-      leaves: for each leaf the arrays that the oracle is given, ``g``, ``p`` and the slots.
-      tree: the slots of the whole tree, likewise.
-      found: for each output (``params``, ``updates``, a slot) and each leaf the arrays that came
+      leaves: for each leaf the arrays before the step, ``g``, ``p`` and the slots.
+      tree: the slots of the whole tree before it.
+      outputs: for each output (``params``, ``updates``, a slot) and each leaf the arrays that came
         out of it, one for each way of asking; for a slot of the whole tree at the first leaf.
     """
 
     leaves: Sequence[Mapping[str, Any]]
     tree: Mapping[str, Any]
-    found: Mapping[str, Sequence[Sequence[Array]]]
+    outputs: Mapping[str, Sequence[Sequence[Array]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Slots:
 
     @classmethod
     def of(cls, programs: Sequence[Program]) -> Slots:
-        """Those that the programs read or write."""
+        """The slots that programs read or write."""
         leaf: dict[str, set[int]] = {}
         tree: dict[str, None] = {}
         for i, program in enumerate(programs):
@@ -59,11 +59,11 @@ class Slots:
                     leaf.setdefault(n.attr, set()).add(i)
                 elif n.op in ("tree_load", "tree_store"):
                     tree[n.attr] = None
-        return cls({name: frozenset(there) for name, there in leaf.items()}, tuple(tree))
+        return cls({name: frozenset(owners) for name, owners in leaf.items()}, tuple(tree))
 
 
-class Player:
-    """Takes steps on a tree, keeping its own parameters and state.
+class Implementation:
+    """Steps on a tree, from parameters and state of its own.
 
     Attributes:
       params: the tree of parameters, a dictionary of arrays.
@@ -75,19 +75,19 @@ class Player:
         self.params, self.state, self.slots = params, state, slots
         self.structure: Any = jax.tree.structure(params)
 
-    def take(self, grads: Tree) -> Taken:
+    def take(self, grads: Tree) -> StepRecord:
         """Takes one step."""
         before = self.slot_arrays()
         columns = [self.structure.flatten_up_to(tree) for tree in (grads, self.params)]
         leaves = [{"g": g, "p": p} for g, p in zip(*columns, strict=True)]
-        for name, there in self.slots.leaf.items():
-            for i in there:
+        for name, owners in self.slots.leaf.items():
+            for i in owners:
                 leaves[i][name] = before[name][i]
         tree = {name: before[name][0] for name in self.slots.tree}
-        return Taken(_numpy(leaves), _numpy(tree), self.advance(grads))
+        return StepRecord(_numpy(leaves), _numpy(tree), self.advance(grads))
 
     def advance(self, grads: Tree) -> Mapping[str, Sequence[Sequence[Array]]]:
-        """Takes the step; see ``Taken.found``."""
+        """Takes the step; see ``StepRecord.outputs``."""
         raise NotImplementedError
 
     def slot_arrays(self) -> dict[str, dict[int, Any]]:
@@ -95,20 +95,20 @@ class Player:
         raise NotImplementedError
 
     def outputs(self, params: Tree, updates: Tree | None) -> dict[str, list[list[Array]]]:
-        """What is found after a step, for the state that is the player's by now."""
-        found = {"params": [[x] for x in self.structure.flatten_up_to(params)]}
+        """The outputs of a step: these trees, and the slots of the present state."""
+        columns = {"params": [[x] for x in self.structure.flatten_up_to(params)]}
         if updates is not None:
-            found["updates"] = [[x] for x in self.structure.flatten_up_to(updates)]
+            columns["updates"] = [[x] for x in self.structure.flatten_up_to(updates)]
         for name, arrays in self.slot_arrays().items():
-            found[name] = [[arrays[i]] if i in arrays else [] for i in range(max(arrays) + 1)]
-        return {name: _numpy(leaves) for name, leaves in found.items()}
+            columns[name] = [[arrays[i]] if i in arrays else [] for i in range(max(arrays) + 1)]
+        return {name: _numpy(leaves) for name, leaves in columns.items()}
 
 
 def _numpy(tree: Any) -> Any:
     return jax.tree.map(np.asarray, tree)
 
 
-class Ours(Player):
+class OptgenImplementation(Implementation):
     """An optimizer of optgen, by ``update`` and by ``step``, from the same state."""
 
     def __init__(self, optimizer: Any, params: Tree, slots: Slots) -> None:
@@ -116,28 +116,28 @@ class Ours(Player):
         self._update, self._step = jax.jit(optimizer.update), jax.jit(optimizer.step)
 
     def advance(self, grads: Tree) -> Mapping[str, Sequence[Sequence[Array]]]:
-        """Goes on from what ``step`` gives."""
+        """Goes on from the results of ``step``."""
         before = self.state
         updates, self.state = self._update(grads, before, self.params)
-        found = self.outputs(self.params, updates)
-        del found["params"]
+        outputs = self.outputs(self.params, updates)
+        del outputs["params"]
         self.params, self.state = self._step(grads, before, self.params)
         for name, leaves in self.outputs(self.params, None).items():
-            earlier = found.get(name, [[] for _ in leaves])
-            found[name] = [a + b for a, b in zip(earlier, leaves, strict=True)]
-        return found
+            earlier = outputs.get(name, [[] for _ in leaves])
+            outputs[name] = [a + b for a, b in zip(earlier, leaves, strict=True)]
+        return outputs
 
     def slot_arrays(self) -> dict[str, dict[int, Any]]:
-        """Those of ``state.mu`` and the like."""
+        """The arrays of ``state.mu`` and the like."""
         slots = {
-            name: {i: x for i, x in enumerate(self.structure.flatten_up_to(tree)) if i in there}
-            for name, there in self.slots.leaf.items()
+            name: {i: x for i, x in enumerate(self.structure.flatten_up_to(tree)) if i in owners}
+            for name, owners in self.slots.leaf.items()
             for tree in [getattr(self.state, name)]
         }
         return slots | {name: {0: getattr(self.state, name)} for name in self.slots.tree}
 
 
-class Reference(Player):
+class OptaxImplementation(Implementation):
     """A transformation of optax: its updates, and the parameters by ``optax.apply_updates``.
 
     A slot that optax keeps in a narrower dtype than the rule counts as one of the rule's dtype,
@@ -150,7 +150,7 @@ class Reference(Player):
       LookupError: if its state has no place that corresponds to some slot of the rule.
     """
 
-    def __init__(self, transformation: Any, params: Tree, like: Ours) -> None:
+    def __init__(self, transformation: Any, params: Tree, like: OptgenImplementation) -> None:
         import optax
 
         super().__init__(params, transformation.init(params), like.slots)
@@ -177,7 +177,7 @@ class Reference(Player):
         return self.outputs(self.params, updates)
 
     def slot_arrays(self) -> dict[str, dict[int, Any]]:
-        """What corresponds in optax's state."""
+        """The arrays of optax's state that correspond to the slots."""
         fields = list(_fields(self.state))
         return {name: self._find(name, like, fields) for name, like in self._like.items()}
 

@@ -3,9 +3,7 @@ import itertools
 
 import pytest
 
-from optgen_bench import rounds
-from optgen_bench.spread import overlap, spread, uncertainty
-from optgen_bench.timing import DISPATCHED, ON_DEVICE
+from optgen.tools.timing import DISPATCHED, ON_DEVICE, overlap, rounds, spread, uncertainty
 
 
 def no_rest():
@@ -13,24 +11,25 @@ def no_rest():
 
 
 def test_every_round_has_everyone_once_and_nobody_is_always_first(fake):
-    players = [fake(name, [1.0]) for name in "abc"]
+    contestants = [fake(name, [1.0]) for name in "abc"]
     orders = [
-        "".join(c.name for c in order) for order in itertools.islice(rounds.rotations(players), 6)
+        "".join(c.name for c in order)
+        for order in itertools.islice(rounds.rotations(contestants), 6)
     ]
     assert orders == ["abc", "acb", "cab", "cba", "bca", "bac"]
 
 
 def test_steps_are_interleaved_in_those_orders(fake, clock):
     log = []
-    players = [fake(name, [1.0], log=log) for name in "ab"]
-    rounds.measure(players, seconds=0.0, clock=clock, rest=no_rest)
+    contestants = [fake(name, [1.0], log=log) for name in "ab"]
+    rounds.measure(contestants, seconds=0.0, clock=clock, rest=no_rest)
     warm_up = len(log) - 2 * rounds.LEAST_ROUNDS
     assert "".join(log[warm_up:]) == "ababababab"[: 2 * rounds.LEAST_ROUNDS]
 
 
 def test_medians_and_quartiles_are_those_of_the_samples(fake, clock):
-    player = fake("a", [1.0, 2.0, 3.0, 4.0])  # warm-up takes one round of the four
-    found = rounds.measure([player], seconds=11.0, clock=clock, rest=no_rest)["a"]
+    contestant = fake("a", [1.0, 2.0, 3.0, 4.0])  # warm-up takes one round of the four
+    found = rounds.measure([contestant], seconds=11.0, clock=clock, rest=no_rest)["a"]
     assert found.samples == 5  # 1 + 2 + 3 + 4 seconds leave room for one more of 1
     assert (found.lower, found.median, found.upper) == (1.0, 2.0, 3.0)
 
@@ -48,17 +47,17 @@ def test_a_small_spread_ends_the_run_early(fake, clock):
 
 
 def test_one_noisy_contestant_keeps_the_others_running(fake, clock):
-    players = [fake("steady", [1.0]), fake("noisy", [1.0, 3.0])]
-    found = rounds.measure(players, seconds=300.0, clock=clock, rest=no_rest)
+    contestants = [fake("steady", [1.0]), fake("noisy", [1.0, 3.0])]
+    found = rounds.measure(contestants, seconds=300.0, clock=clock, rest=no_rest)
     assert found["steady"].samples == found["noisy"].samples > rounds.ENOUGH_ROUNDS
 
 
 def test_short_steps_are_timed_many_at_a_time(fake, clock):
-    player = fake("a", [2**-13])
-    found = rounds.measure([player], seconds=0.0, clock=clock, rest=no_rest)["a"]
+    contestant = fake("a", [2**-13])
+    found = rounds.measure([contestant], seconds=0.0, clock=clock, rest=no_rest)["a"]
     assert found.steps_per_sample == 17
     assert found.median == 2**-13
-    assert player.waits < player.steps / 2  # waited for at the end of each sample
+    assert contestant.waits < contestant.steps / 2  # waited for at the end of each sample
 
 
 def test_a_step_too_short_for_the_clock_does_not_divide_by_zero(fake, clock):
@@ -67,8 +66,8 @@ def test_a_step_too_short_for_the_clock_does_not_divide_by_zero(fake, clock):
 
 def test_there_is_a_rest_before_every_sample(fake, clock):
     rests = []
-    players = [fake(name, [1.0]) for name in "abc"]
-    rounds.measure(players, seconds=0.0, clock=clock, rest=lambda: rests.append(clock()))
+    contestants = [fake(name, [1.0]) for name in "abc"]
+    rounds.measure(contestants, seconds=0.0, clock=clock, rest=lambda: rests.append(clock()))
     assert len(rests) == 3 * rounds.LEAST_ROUNDS
 
 
@@ -84,7 +83,7 @@ def test_the_garbage_collector_is_left_as_it_was(fake, clock, enabled):
     class Boom(Exception):
         pass
 
-    player = fake("a", [1.0])
+    contestant = fake("a", [1.0])
     seen = []
 
     def rest():
@@ -96,7 +95,7 @@ def test_the_garbage_collector_is_left_as_it_was(fake, clock, enabled):
     try:
         (gc.enable if enabled else gc.disable)()
         with pytest.raises(Boom):
-            rounds.measure([player], 0.0, clock, rest)
+            rounds.measure([contestant], 0.0, clock, rest)
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if before else gc.disable)()
@@ -128,9 +127,9 @@ def test_on_a_device_samples_are_long_and_their_length_is_found_anew(fake, clock
             clock.now += 1e-3 + 1e-4 * count
             self.counts += (count,)
 
-    player = Queued("a", clock, [1.0])
-    found = rounds.measure([player], 0.0, clock, no_rest, ON_DEVICE)["a"]
-    assert player.counts[0] == 1
+    contestant = Queued("a", clock, [1.0])
+    found = rounds.measure([contestant], 0.0, clock, no_rest, ON_DEVICE)["a"]
+    assert contestant.counts[0] == 1
     assert found.steps_per_sample >= 900
     assert found.median == pytest.approx(1e-4, rel=0.02)
     assert found.median * found.steps_per_sample >= 0.9 * ON_DEVICE.least_sample

@@ -1,4 +1,4 @@
-"""Sets a step beside what XLA makes of optax's step, both compiled for a chip that is not here.
+"""Comparison of a step with XLA's of optax, both compiled for a chip that is not here.
 
 Nothing runs: launches and bytes are counted in the modules that the chip's own compiler makes.
 """
@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import jax
+
 from optgen.errors import TargetError, UsageError
 from optgen.runtime.execution.targets import TARGETS
 from optgen.runtime.execution.tpu.chip import lowering_for
 from optgen.schedule.explanation import Explanation, explain
 from optgen.tools import chips
 from optgen.tools.rules import Choice
+from optgen.tools.timing import jit_step
+from optgen.tools.workloads import parameters
 
 KERNEL_TARGETS = {"cuda": "triton", "tpu": "tpu"}
 """The target whose kernels a platform of JAX runs."""
@@ -23,7 +27,7 @@ KERNEL_TARGETS = {"cuda": "triton", "tpu": "tpu"}
 
 @dataclass(frozen=True)
 class Side:
-    """What one way of running the step costs.
+    """Cost of one way of running the step.
 
     Attributes:
       name: which way.
@@ -119,7 +123,7 @@ def compare(
 
 
 def _name(choice: Choice) -> str:
-    """What optax calls it."""
+    """The expression of optax that makes the same optimizer."""
     names = [part.rule.name for part in choice.make("xla").instance.parts]
     return f"optax.{names[0]}" if len(names) == 1 else f"optax.chain({', '.join(names)})"
 
@@ -136,14 +140,9 @@ def _plan(explanation: Explanation) -> Side:
     )
 
 
-def _compiled(name: str, optimizer: Any, ours: bool, params: Any, chip: chips.Chip) -> Side:
-    import jax
-
-    from optgen_bench.jax_peer import jit_step
-    from optgen_bench.workloads import parameters
-
+def _compiled(name: str, optimizer: Any, fused: bool, params: Any, chip: chips.Chip) -> Side:
     state = jax.eval_shape(optimizer.init, params)
-    step = jit_step(optimizer, "step", ours)
+    step = jit_step(optimizer, "step", fused)
     with lowering_for(chip.name):
         module = chips.compile_for(chip.name, step, params, state, params, donate_argnums=(0, 1))
     return Side(

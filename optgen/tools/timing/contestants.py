@@ -1,4 +1,4 @@
-"""What the runner needs of an implementation, and the work it is given."""
+"""Implementations of a step that can be timed, and the work that they step over."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from optgen_bench import workloads
-from optgen_bench.records import Costs
+from optgen.tools import workloads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +46,24 @@ class Work:
 
     @property
     def size(self) -> int:
+        """The number of elements of all leaves."""
         return workloads.parameters(self.tree)
+
+
+@dataclasses.dataclass(frozen=True)
+class Costs:
+    """Seconds of each phase before the first step, and bytes held while stepping.
+
+    The phases run in one process, where a contestant may find what an earlier one left in JAX's
+    caches.
+    `peak_bytes` is XLA's own account of the compiled step: arguments, results and temporaries.
+    """
+
+    build: float | None = None
+    trace: float | None = None
+    lower: float | None = None
+    compile: float | None = None
+    peak_bytes: int | None = None
 
 
 class Contestant(abc.ABC):

@@ -7,7 +7,7 @@ import pytest
 import optgen
 from optgen.errors import ChipError, UsageError
 from optgen.runtime.execution.targets import TARGETS
-from optgen.tools import against, chips
+from optgen.tools import chips, compare
 from optgen.tools.rules import Choice, choose
 
 LEAVES = {f"layer_{i}": jax.ShapeDtypeStruct((256, 256), jnp.float32) for i in range(6)}
@@ -27,7 +27,7 @@ def side(comparison, name):
 
 
 def test_adamw_is_at_its_floor_and_xla_takes_a_kernel_for_each_leaf(chip):
-    found = against.compare(choose("adamw"), LEAVES, chip)
+    found = compare.compare(choose("adamw"), LEAVES, chip)
     plan, theirs = side(found, "optgen's plan"), side(found, "jitted optax.adamw")
     # On a TPU a leaf of this size has a launch of its own.
     launches = {"h200": 1, "v5e": len(LEAVES)}[chip]
@@ -39,8 +39,8 @@ def test_adamw_is_at_its_floor_and_xla_takes_a_kernel_for_each_leaf(chip):
 
 
 def test_the_target_of_the_chip_is_compiled_or_its_absence_told(chip):
-    found = against.compare(choose("lion"), LEAVES, chip)
-    target = against.KERNEL_TARGETS[chips.CHIPS[chip].platform]
+    found = compare.compare(choose("lion"), LEAVES, chip)
+    target = compare.KERNEL_TARGETS[chips.CHIPS[chip].platform]
     names = {side.name for side in found.sides}
     assert f"optgen, target {target}" in names | {*found.absent}
     assert target in TARGETS or found.absent == {
@@ -50,7 +50,7 @@ def test_the_target_of_the_chip_is_compiled_or_its_absence_told(chip):
 
 def test_a_chain_is_compared_with_optaxs_chain(chip):
     tx = optgen.chain(optgen.clip_by_global_norm(1.0), optgen.adamw(3e-4))
-    found = against.compare(Choice(tx, {}, {}), LEAVES, chip)
+    found = compare.compare(Choice(tx, {}, {}), LEAVES, chip)
     assert found.optax == "optax.chain(clip_by_global_norm, adamw)"
     assert side(found, "optgen's plan").bytes_per_parameter == pytest.approx(32, rel=1e-3)
     assert side(found, f"jitted {found.optax}").launches > len(LEAVES)
@@ -58,14 +58,14 @@ def test_a_chain_is_compared_with_optaxs_chain(chip):
 
 def test_each_compilation_is_announced(chip):
     told = []
-    against.compare(choose("sgd"), LEAVES, chip, lambda *progress: told.append(progress))
+    compare.compare(choose("sgd"), LEAVES, chip, lambda *progress: told.append(progress))
     assert [done for done, _, _ in told] == [*range(len(told))]
     assert {total for _, total, _ in told} == {len(told)}
     assert told[-1][2] == "jitted optax.sgd"
 
 
 def test_the_text_has_a_row_for_each_side(chip):
-    found = against.compare(choose("sgd"), LEAVES, chip)
+    found = compare.compare(choose("sgd"), LEAVES, chip)
     text = str(found)
     assert f"A step of 6 leaves ({PARAMETERS:,} parameters, float32) moves 12.00 bytes" in text
     assert "Beside optax.sgd with apply_updates and donation, as XLA compiles them for" in text
@@ -76,10 +76,10 @@ def test_the_text_has_a_row_for_each_side(chip):
 
 def test_a_machine_that_is_no_chip_is_refused():
     with pytest.raises(UsageError, match=r"XLA compiles for a100, .*, and not for 'here'"):
-        against.compare(choose("sgd"), LEAVES, "here")
+        compare.compare(choose("sgd"), LEAVES, "here")
 
 
 def test_a_missing_compiler_is_told(monkeypatch):
     monkeypatch.setattr("optgen.tools.chips.compiler._installed", lambda module, paths: False)
     with pytest.raises(ChipError, match="pip install"):
-        against.compare(choose("sgd"), LEAVES, "h200")
+        compare.compare(choose("sgd"), LEAVES, "h200")

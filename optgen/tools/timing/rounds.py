@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from optgen_bench.contestants import Contestant
-from optgen_bench.records import Spread
-from optgen_bench.spread import spread, uncertainty
-from optgen_bench.timing import DISPATCHED, Timing
+from optgen.tools.timing.contestants import Contestant
+from optgen.tools.timing.modes import DISPATCHED, Timing
+from optgen.tools.timing.samples import Spread, spread, uncertainty
 
 Clock = Callable[[], float]
 

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from collections.abc import Sequence
 
-from optgen_bench.records import Spread
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """The quartiles of the samples, in seconds for each step; a sample may hold many steps."""
+
+    lower: float
+    median: float
+    upper: float
+    samples: int
+    steps_per_sample: int
+
+    @property
+    def relative(self) -> float:
+        """Half of the interquartile range over the median."""
+        return (self.upper - self.lower) / 2 / self.median
 
 
 def spread(samples: Sequence[float], steps_per_sample: int = 1) -> Spread:
@@ -25,8 +40,8 @@ def uncertainty(samples: Sequence[float]) -> float:
     """
     if len(samples) < 4:
         return float("inf")
-    found = spread(samples)
-    return 0.929 * (found.upper - found.lower) / found.median / len(samples) ** 0.5
+    quartiles = spread(samples)
+    return 0.929 * (quartiles.upper - quartiles.lower) / quartiles.median / len(samples) ** 0.5
 
 
 def overlap(a: Spread, b: Spread) -> bool:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from optgen.errors import UsageError
-from optgen_bench import workloads
-from optgen_bench.workloads import TREES, tree
+from optgen.tools import workloads
+from optgen.tools.workloads import TREES, tree
 
 PUBLISHED = {  # leaves, parameters
     "gpt2-small": (148, 124_439_808),

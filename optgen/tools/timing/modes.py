@@ -1,4 +1,4 @@
-"""What a step's time includes: dispatching it from Python, or only what the device does."""
+"""Ways of timing a step: with its dispatch from Python, or only the work of the device."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from optgen.errors import UsageError
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """How steps are timed.
+    """A way of timing steps.
 
     Attributes:
       name: as `--timing` takes it and reports have it.

@@ -1,19 +1,23 @@
-"""``optgen bench``: rules against their peers."""
+"""``optgen bench``: rules beside their peers, timed.
+
+An entry point in the group ``optgen.commands`` registers the command with ``optgen``.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from optgen.cli import options
+from optgen.cli.messages import Reporting
 from optgen.errors import UsageError
+from optgen.tools.rules import load
+from optgen_bench.cases import Case
+from optgen_bench.suite import bench
 
-if TYPE_CHECKING:
-    from optgen_bench import Case
 
-
-@click.command("bench")
+@click.command("bench", cls=Reporting, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("rules", nargs=-1, required=True, metavar="RULE...")
 @click.option(
     "--against", default="optax,torch", show_default=True, help="Peers, joined by commas."
@@ -63,8 +67,6 @@ def command(
     All are interleaved in one run, beside the memory bandwidth that is measured in it. Peers have
     the same hyperparameters, so --set is for rules of your own.
     """
-    from optgen_bench import bench
-
     for dtype in dtypes:
         options.allow_float64(dtype)
     status = bench(
@@ -85,9 +87,6 @@ def command(
 
 def _case(rule: str, settings: tuple[str, ...]) -> str | Case:
     """A stock rule by its name; a rule of the user's with its hyperparameters."""
-    from optgen.tools.rules import load
-    from optgen_bench import Case
-
     path, _, name = rule.rpartition(":")
     if not path.endswith(".py"):
         if settings:

@@ -1,0 +1,5 @@
+"""Fixtures: contestants that need no time."""
+
+from tests.contestants import clock, fake
+
+__all__ = ["clock", "fake"]
