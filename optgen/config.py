@@ -1,4 +1,4 @@
-"""Every environment variable that optgen reads, typed and documented, in one table."""
+"""The environment variables that optgen reads, typed and documented, in one table."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Setting:
     """An environment variable.
 
     Attributes:
-      name: of the variable.
-      about: what it does.
+      name: the name of the variable.
+      about: its effect, in a sentence.
       default: its value where it is not set.
-      parse: makes the value of the variable's text.
+      parse: converts the variable's text to its value.
     """
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class OptgenError(Exception):
-    """The base of everything that optgen raises on purpose."""
+    """The base class of every error that optgen raises on purpose."""
 
 
 class RuleError(OptgenError, TypeError):
@@ -61,19 +61,19 @@ class TargetError(OptgenError, RuntimeError):
 
 
 class CompilerError(OptgenError, RuntimeError):
-    """No C++ compiler was found, or it cannot compile a kernel, or what it made is no library."""
+    """No C++ compiler was found, it cannot compile a kernel, or its output is no library."""
 
 
 class ChipError(OptgenError, RuntimeError):
-    """Nothing can be compiled here for a chip that is not here, or its compiler refuses."""
+    """A kernel cannot be compiled for an absent chip: no compiler for it, or that one refuses."""
 
 
 class CacheError(OptgenError, RuntimeError):
-    """Compiled kernels cannot be kept, or what is kept cannot be trusted."""
+    """Compiled kernels cannot be stored, or stored ones cannot be trusted."""
 
 
 class PackageError(OptgenError, RuntimeError):
-    """An emitted package cannot be loaded, or has no variant for what it was given."""
+    """An emitted package cannot be loaded, or has no variant for the leaves it was given."""
 
 
 class VerificationError(OptgenError, AssertionError):
@@ -81,4 +81,4 @@ class VerificationError(OptgenError, AssertionError):
 
 
 class UsageError(OptgenError, ValueError):
-    """The command line, or a function behind it, was given something it cannot use."""
+    """An argument of the command line, or of a function behind it, cannot be used."""

@@ -11,25 +11,37 @@ import jax.numpy as jnp
 
 from optgen import config
 from optgen.compile import (
-    compile_only,
     compile_tree,
     distinct_dtypes,
     emit,
+    emit_tree,
     lower,
     plan_tree,
+    schedules,
     trace_tree,
 )
 from optgen.dsl.rule import Instance
+from optgen.emit.emitters import EMITTERS
 from optgen.errors import TargetError
 from optgen.ir.program import Program
 from optgen.runtime.execution import driver, trees
-from optgen.runtime.execution.targets import check_target, serving_target
-from optgen.runtime.execution.transformation import Face, Transformation
+from optgen.runtime.execution.targets import (
+    HERE,
+    PORTABLE,
+    check_target,
+    serving_target,
+)
+from optgen.runtime.execution.targets import (
+    machine as machine_named,
+)
+from optgen.runtime.execution.transformation import Transformation, TreeOptimizer
 from optgen.runtime.vocabulary.leaf import LeafSpec
-from optgen.runtime.vocabulary.unit import Unit
-from optgen.schedule import Machine, Mode, Plan
-from optgen.schedule import machine as machine_named
+from optgen.runtime.vocabulary.machine import Machine
+from optgen.runtime.vocabulary.module import Module, Placement
+from optgen.runtime.vocabulary.sequence import Mode
 from optgen.schedule.explanation import Explanation, explain
+from optgen.schedule.plan import Plan
+from optgen.schedule.sequence import Schedule
 
 
 class Optimizer(Transformation):
@@ -49,19 +61,19 @@ class Optimizer(Transformation):
         """Makes an optimizer; nothing is traced or compiled before it meets a tree."""
         check_target(instance.target)
 
-        def resolve(specs: tuple[LeafSpec, ...]) -> tuple[Unit, tuple[int, ...]]:
+        def resolve(specs: tuple[LeafSpec, ...]) -> tuple[Module, tuple[Placement, ...]]:
             compiled = compile_tree(instance.composition, specs, instance.target)
-            return compiled.unit, tuple(compiled.variants[spec] for spec in specs)
+            return compiled.module, tuple(compiled.placements[spec] for spec in specs)
 
         names = [name for part in instance.composition.parts for name in part.masks]
         masks = list(zip(names, instance.masks, strict=True))
-        self = super().__new__(cls, Face(instance.name, instance.scalars, masks, resolve))
+        self = super().__new__(cls, TreeOptimizer(instance.name, instance.scalars, masks, resolve))
         self.instance = instance
         return self
 
     def programs(self, params: Any) -> list[Program]:
         """The math program of each leaf, in the order of ``jax.tree.leaves``, before any pass."""
-        specs = self.face.specs(params)
+        specs = self.trees.specs(params)
         traced = trace_tree(self.instance.composition, specs)
         return [traced[spec].update for spec in specs]
 
@@ -82,10 +94,9 @@ class Optimizer(Transformation):
         """
         if target == "auto":
             raise TargetError("source takes the target to print: 'xla', 'cpu', 'triton' or 'tpu'")
-        specs = self.face.specs(params)
+        specs = self.trees.specs(params)
         lowered, _ = lower(self.instance.composition, specs)
-        files = emit(lowered, target, distinct_dtypes(specs, lowered))
-        return next(iter(files.values()))
+        return emit(lowered, target, distinct_dtypes(specs, lowered))
 
     def compiled(self, form: str, params: Any, compute_capability: float | None = None) -> str:
         """What a compiler makes of the launches of a step, as text. It needs no accelerator.
@@ -109,11 +120,11 @@ class Optimizer(Transformation):
             return self._mosaic(params)
         listing.check_triton()
         leaves, _, _ = trees.flatten(params, "params")
-        specs = self.face.specs(params)
-        made = compile_only(self.instance.composition, specs, "triton")
-        variants = tuple(made.variants[spec] for spec in specs)
+        specs = self.trees.specs(params)
+        compiled = emit_tree(self.instance.composition, specs, "triton")
+        placements = tuple(compiled.placements[spec] for spec in specs)
         hyperparameters = driver.evaluate_hyperparameters(self.instance.scalars, jnp.int32(0))
-        launches = recording.launches(made.unit, variants, leaves, hyperparameters)
+        launches = recording.launches(compiled.module, placements, leaves, hyperparameters)
         wanted = config.COMPUTE_CAPABILITY.get() if compute_capability is None else None
         return listing.listing(launches, form, capability(wanted or str(compute_capability)))
 
@@ -124,8 +135,22 @@ class Optimizer(Transformation):
         state = jax.eval_shape(optimizer.init, params)
         return listing(optimizer.step, params, state, params)
 
+    def schedules(self, params: Any, machine: Machine | str | None = None) -> tuple[Schedule, ...]:
+        """The kernel sequences of the distinct leaves on a machine, with their bodies.
+
+        Args:
+          params: arrays, or ``jax.ShapeDtypeStruct``.
+          machine: a known machine or its name; by default this one.
+
+        Raises:
+          UsageError: for a machine that is not known, listing those that are.
+        """
+        chosen = machine if isinstance(machine, Machine) else machine_named(machine or HERE)
+        specs = self.trees.specs(params)
+        return schedules(self.instance.composition, specs).served(EMITTERS[chosen.target])
+
     def plan(self, params: Any, machine: Machine | str | None = None, mode: Mode = "step") -> Plan:
-        """The launches that a kernel target runs for a step, and what each moves.
+        """The launches of a step, and what each moves, as the runtime makes them.
 
         Args:
           params: arrays, or ``jax.ShapeDtypeStruct``.
@@ -136,20 +161,40 @@ class Optimizer(Transformation):
           UsageError: for a machine that is not known, listing those that are.
         """
         _, _, names = trees.flatten(params, "params")
-        chosen = machine if isinstance(machine, Machine) else machine_named(machine or "here")
-        return plan_tree(self.instance.composition, self.face.specs(params), names, chosen, mode)
+        chosen = machine if isinstance(machine, Machine) else machine_named(machine or HERE)
+        specs = self.trees.specs(params)
+        target = self._target_on(chosen)
+        return plan_tree(self.instance.composition, specs, names, chosen, mode, target)
 
-    def explain(self, params: Any, machine: Machine | str | None = None) -> Explanation:
-        """Stages, launches, the bytes moved for each parameter, and the floor on a machine.
+    def _target_on(self, machine: Machine) -> str:
+        """The target that would serve on a machine."""
+        wanted = self.instance.target
+        if machine.name == HERE:
+            return serving_target(wanted) if wanted == "auto" else wanted
+        return machine.target if wanted in ("auto", machine.target) else PORTABLE
+
+    def explain(
+        self, params: Any, machine: Machine | str | None = None, mode: Mode = "step"
+    ) -> Explanation:
+        """Launches, the bytes moved for each parameter, and the least time on a machine.
 
         Args:
           params: arrays, or ``jax.ShapeDtypeStruct``.
           machine: a known machine or its name; by default this one, measured.
+          mode: ``step`` for the fused step, ``update`` for the optax protocol.
 
         Raises:
           UsageError: for a machine that is not known, listing those that are.
         """
-        return explain(self.plan(params, machine), target=serving_target(self.instance.target))
+        return explain(self.plan(params, machine, mode), self._properties(params))
+
+    def _properties(self, params: Any) -> tuple[str, ...]:
+        """What is proven of the rule for every leaf."""
+        from optgen.emit.proofs import properties
+
+        traced = trace_tree(self.instance.composition, self.trees.specs(params))
+        proven = [properties(t.update, t.init) for t in dict.fromkeys(traced.values())]
+        return tuple(p for p in (proven[0] if proven else ()) if all(p in own for own in proven))
 
     def __repr__(self) -> str:
         parts = ", ".join(

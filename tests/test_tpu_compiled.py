@@ -16,6 +16,7 @@ from optgen.tools.workloads import models
 from optgen.zoo import STOCK
 from tests.targets import CHAIN, make
 from tests.test_fuzz import random_rule
+from tests.test_tpu_target import small_slots
 
 pytestmark = pytest.mark.skipif(
     chips.unavailable("v5e") is not None, reason=str(chips.unavailable("v5e"))
@@ -79,6 +80,14 @@ def test_mosaic_takes_random_rules(seed):
     assert "tpu_custom_call" in module.custom_calls
 
 
+@pytest.mark.parametrize("chip", GENERATIONS)
+def test_mosaic_takes_small_slots_in_bfloat16(chip, monkeypatch):
+    monkeypatch.setenv("OPTGEN_TPU", chip)
+    shapes = {"large": (600, 640), "cube": (4, 130, 150), "small": (40, 40), "odd": (3, 7)}
+    module = compiled(chip, small_slots(0.1, target="tpu"), tree(shapes, "bfloat16"))
+    assert "tpu_custom_call" in module.custom_calls
+
+
 LARGE = {"w": jax.ShapeDtypeStruct((4096, 4096), jnp.float32)}
 
 
@@ -114,7 +123,7 @@ def test_what_is_planned_is_what_runs(name, chip, shape, monkeypatch):
     params, tx = {"w": jax.ShapeDtypeStruct(shape, jnp.float32)}, make(name, "tpu")
     planned = tx.plan(params, chip)
     module = compiled(chip, tx, params)
-    sweeps = [x for x in planned.launches if x.kernel.kind != "settle"]  # XLA computes the others
+    sweeps = [launch for launch in planned.launches if not launch.by_xla]
     assert len(module.custom_calls["tpu_custom_call"]) == len(sweeps)
     assert module.bytes / params["w"].size == pytest.approx(planned.bytes_per_parameter, abs=0.05)
 

@@ -109,16 +109,66 @@ def test_random_rules_mean_the_same_in_pallas_and_in_jnp(seed, where):
         close(*results, 2e-4)
 
 
+@dsl.rule
+def small_slots(g, p, *, rate):
+    """Slots of rows, of columns and of the leaf in bfloat16; numbers and constants are stored."""
+    per_row, per_column, per_leaf = dsl.mean(g, axis=-1), dsl.mean(g, axis=-2), dsl.mean(g)
+    kinds = {"row": per_row, "column": per_column, "leaf": per_leaf, "whole": p}
+    row, column, leaf, whole = (
+        dsl.state(name, like=like, dtype=jnp.bfloat16) for name, like in kinds.items()
+    )
+    constant = dsl.state("constant", like=per_row, dtype=jnp.bfloat16)
+    number = dsl.state("number", like=per_leaf)
+    row.next = 0.5 * row + per_row * dsl.max(dsl.abs(row) + 1.0)
+    column.next = 0.5 * column + per_column
+    leaf.next = leaf + dsl.rms(g)
+    whole.next, constant.next, number.next = rate, 1.0, 3.0
+    return -rate * g * (row.next + column.next) / (leaf.next + dsl.sum(g * row.next))
+
+
+@pytest.mark.parametrize("tiny", [False, True])
+def test_small_slots_are_given_and_returned_as_they_are_stored(tiny, where):
+    params = random_tree({"wide": (40, 200), "tall": (150, 5), "cube": (2, 40, 130)})
+    with machine(where, tiny=tiny):
+        kernels, portable = small_slots(0.1, target="tpu"), small_slots(0.1, target="xla")
+        state = kernels.init(params)
+        got, wanted = (tx.step(params, state, params) for tx in (kernels, portable))
+        close(got, wanted, 5e-3)
+
+
 def test_what_does_not_fit_in_vmem_is_swept_again(monkeypatch, where):
     params = random_tree({"matrix": (40, 200), "batch": (2, 40, 130)})
-    from optgen.runtime.execution.tpu import choice
+    from optgen.runtime.execution.tpu import launches
 
     with machine(where, tiny=True):
-        monkeypatch.setattr(choice, "_resident", lambda *_: False)
+        monkeypatch.setattr(launches, "_stays", lambda *_: False)
         kernels, portable = factored("tpu"), factored("xla")
         state = kernels.init(params)
         got, wanted = (tx.step(params, state, params) for tx in (kernels, portable))
         close(got, wanted, 2e-6)
+
+
+def test_emitted_functions_show_conversions_where_dtypes_differ():
+    sources = {
+        dtype: make("adamw", "tpu").source("tpu", random_tree({"w": (40, 200)}, dtype=dtype))
+        for dtype in ("float32", "bfloat16")
+    }
+    assert ".astype" not in sources["float32"]
+    assert "    g = g.astype(jnp.float32)\n" in sources["bfloat16"]
+    assert '"mu": mu_next.astype(jnp.bfloat16)' in sources["bfloat16"]
+
+
+def test_one_function_serves_leaves_that_are_factored_along_different_axes():
+    shapes = {"wide": (40, 200), "tall": (200, 40), "cube": (3, 40, 200), "stack": (3, 200, 40)}
+    source = optgen.adafactor(1e-2, **SMALL).source("tpu", random_tree(shapes))
+    functions = [line.split("(")[0] for line in source.splitlines() if line.startswith("def ")]
+    assert functions == [
+        "def leaf_statistics",
+        "def leaf_finalize",
+        "def leaf_statistics_2",
+        "def leaf_step",
+        "def leaf_update",
+    ]
 
 
 def test_what_no_view_covers_is_left_to_jnp_beside_the_kernels():

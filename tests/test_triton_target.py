@@ -214,8 +214,8 @@ def in_order(g, p, *, rate):
 
 
 @dsl.rule
-def entangled(g, p, *, rate):
-    """Slots of different shapes, each made of the other's old values: no kernel covers them."""
+def of_each_other(g, p, *, rate):
+    """Slots of different shapes, each made of the other's old values, and of statistics."""
     a, b = dsl.state("a", like=dsl.mean(g, axis=1)), dsl.state("b", like=dsl.mean(g, axis=0))
     old_a, old_b = dsl.mean(a, axis=0), dsl.mean(b, axis=1)
     a.next = 0.5 * a + dsl.mean(g, axis=1) + 0.1 * old_b
@@ -223,10 +223,64 @@ def entangled(g, p, *, rate):
     return -rate * (g + a.next + b.next)
 
 
-@pytest.mark.parametrize("rule", [in_order, entangled], ids=lambda rule: rule.name)
+@dsl.rule
+def entangled(g, p, *, rate):
+    """The same along one axis, and of nothing else: no kernel covers them."""
+    if p.ndim != 3:
+        return -rate * g
+    like = [dsl.mean(g, axis=axis) for axis in range(3)]
+    a, b, c = (dsl.state(f"slot_{i}", like=mean, init=i) for i, mean in enumerate(like))
+    old_b, old_c = dsl.mean(b, axis=2), dsl.mean(c, axis=1)
+    a.next = 0.5 * a + dsl.mean(b, axis=0)
+    b.next = 0.5 * b + old_c
+    c.next = 0.5 * c + old_b
+    return -rate * (g + a.next + b.next + c.next)
+
+
+@pytest.mark.parametrize("rule", [in_order, of_each_other, entangled], ids=lambda rule: rule.name)
 def test_small_slots_are_stored_when_nothing_reads_them_any_more(rule):
     shapes = {"wide": (9, 37), "tall": (37, 9)}
+    if rule is entangled:
+        shapes["cube"] = SHAPES["cube"]
     assert_exact(lambda target: rule(0.1, target=target), leaves=shapes, dtypes=["float32"])
+
+
+@dsl.rule
+def smallest_of_each_matrix(g, p, *, rate):
+    """A finalize leaves in parts what it reduces of each matrix, and of all of them."""
+    row = dsl.state("row", like=dsl.mean(g, axis=2))
+    column = dsl.state("column", like=dsl.mean(g, axis=1))
+    row.next = 0.9 * row + dsl.mean(g**2, axis=2)
+    column.next = 0.9 * column + dsl.max(g, axis=1)
+    share = dsl.min(row.next, axis=1) + dsl.sum(row.next) - dsl.max(column.next, axis=2)
+    return -rate * g * share
+
+
+@pytest.mark.parametrize("rule", [small_slots_of_each_matrix, smallest_of_each_matrix])
+def test_what_is_reduced_of_small_slots_is_left_in_parts(rule):
+    shapes = {"cube": (3, 40, 19), "first": (19, 40, 3), "flat": (1, 3, 70)}
+    tx = rule(0.1, target="triton")
+    kernels = [k for s in tx.schedules(random_tree(shapes), "h200") for k, _ in s]
+    parts = [x.axes for k in kernels if k.kind == "finalize" for x in k.operands if x.partial]
+    assert (0,) in parts
+    assert all(k.item.independent == "*" for k in kernels if k.kind == "finalize")
+    assert_exact(lambda target: rule(0.1, target=target), leaves=shapes, dtypes=["float32"])
+
+
+def test_a_matrix_and_its_transpose_are_one_function_and_one_result():
+    """Their tiles lie along memory, and so across one another."""
+    tx = factored("triton")
+    p, g = (random_tree({"w": (37, 70)}, seed)["w"] for seed in range(2))
+    results = []
+    for turn in (lambda x: x, jnp.transpose):
+        params, grads = turn(p), turn(g)
+        sources = tx.source("triton", params)
+        params, state = tx.step(grads, tx.init(params), params)
+        params, state = tx.step(grads, state, params)
+        results.append((sources, turn(params), state))
+    (source, wide, _), (other, tall, _) = results
+    assert source.partition("@triton.jit")[2] == other.partition("@triton.jit")[2]
+    close(wide, tall, 1e-6)
 
 
 WORDS = ("tile", "row", "start", "program", "BLOCK", "tl", "rows", "sum_1_ptr", "device", "range")

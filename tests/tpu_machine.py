@@ -5,14 +5,14 @@ from contextlib import contextmanager
 import pytest
 
 from optgen.runtime.execution import driver
-from optgen.runtime.execution.tpu import choice, frame, packed, unavailable
+from optgen.runtime.execution.tpu import frame, launches, unavailable
 
 MACHINES = ("interpreted", pytest.param("native", marks=pytest.mark.tpu))
 
 
 @contextmanager
 def machine(kind, tiny=False):
-    """Where `target="tpu"` runs; what races, fails.
+    """The place where `target="tpu"` runs; what races, fails.
 
     Where it is tiny, tiles are 32×128, so that leaves of some thousand elements have several in
     both directions and tails, and none is small enough to be packed.
@@ -24,7 +24,7 @@ def machine(kind, tiny=False):
         patch.setenv("OPTGEN_INTERPRET", "1" if kind == "interpreted" else "0")
         if tiny:
             patch.setattr(frame, "TILE", 32 * 128)
-            patch.setattr(packed, "LARGEST", 0)
+            patch.setattr(launches, "SMALL", 0)
         yield
     forget()
     if kind == "interpreted":
@@ -35,7 +35,6 @@ def forget():
     """Nothing that is cached knows how tiles were cut."""
     driver._step_function.cache_clear()
     frame.frame_of.cache_clear()
-    choice.work_of.cache_clear()
 
 
 def races_found():

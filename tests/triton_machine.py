@@ -8,7 +8,7 @@ from optgen.runtime.execution import driver
 from optgen.runtime.execution.triton import geometry, launcher, unavailable
 from optgen.runtime.execution.triton.options import Options
 
-TINY = Options(block=64, rows=4, columns=16, settled=16, programs=3)
+TINY = Options(block=64, outer=4, inner=16, small=16, programs=3)
 """With these, leaves of a few hundred elements have whole tiles, tails, and parts to combine."""
 
 MACHINES = ("interpreted", pytest.param("native", marks=pytest.mark.gpu))
@@ -26,8 +26,8 @@ def machine(kind, options=TINY):
             pytest.skip(reason)
         if options is not None:
             patch.setattr(launcher, "options_for", lambda *_: options)
-            for name in ("FEWEST_ROWS", "MOST_ROWS"):
-                patch.setattr(geometry, name, 2 * options.rows)
+            for name in ("FEWEST_LINES", "MOST_LINES"):
+                patch.setattr(geometry, name, 2 * options.outer)
         yield
     for cache in caches:
         cache.cache_clear()

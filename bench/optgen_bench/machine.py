@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jax
 
-from optgen.schedule.machine import HERE, MACHINES
+from optgen.runtime.execution.targets import HERE, TARGETS
 from optgen_bench.records import Machine
 
 _PACKAGES = ("jax", "jaxlib", "optax", "optgen", "numpy", "torch", "triton", "jax-triton", "libtpu")
@@ -40,11 +40,12 @@ def planned_for() -> str:
 
     The plan for a GPU of another name is that of any: none keeps a leaf on chip.
     """
-    if jax.default_backend() != "gpu":
+    if not any(t.backend == jax.default_backend() and t.machines() for t in TARGETS.values()):
         return HERE
     kind = str(jax.devices()[0].device_kind).lower()
-    gpus = [name for name, machine in MACHINES.items() if machine.kind == "gpu"]
-    return next((name for name in gpus if name in kind), gpus[0])
+    serving = (t for t in TARGETS.values() if t.backend == jax.default_backend())
+    machines = [name for target in serving for name in target.machines()]
+    return next((name for name in machines if name in kind), machines[0])
 
 
 def threads() -> int:

@@ -104,12 +104,12 @@ def _optimizers(tx: Optimizer) -> dict[str, Any]:
     import optax
 
     from optgen.tools import demo
-    from optgen.zoo import adamw
+    from optgen.zoo import STOCK
 
     settings: dict[str, Any] = {**demo.HYPERPARAMETERS}
     return {
         tx.instance.name: tx,
-        "optgen.adamw": adamw(**settings),
+        "optgen.adamw": STOCK["adamw"](**settings),
         "optax.adamw": optax.adamw(**settings),
     }
 

@@ -14,9 +14,6 @@ from optgen.errors import UsageError
 from optgen.ir.program import Program
 from optgen.optimizer import Optimizer
 
-SOURCES = {"jnp": "xla", "cpp": "cpu", "triton": "triton", "pallas": "tpu"}
-"""The forms that are a target's source."""
-
 
 @dataclass(frozen=True)
 class Request:
@@ -44,7 +41,7 @@ def _programs(request: Request) -> list[Program]:
 
 
 def _math(request: Request) -> str:
-    from optgen.compile import optimize
+    from optgen.emit.lowering import optimize
     from optgen.ir.text import text
 
     programs = _programs(request)
@@ -52,7 +49,9 @@ def _math(request: Request) -> str:
 
 
 def _plan(request: Request) -> str:
-    return str(request.optimizer.plan(request.tree, request.machine))
+    from optgen.schedule.text import text_all
+
+    return text_all(request.optimizer.schedules(request.tree, request.machine))
 
 
 def _latex(request: Request) -> str:
@@ -62,7 +61,14 @@ def _latex(request: Request) -> str:
 
 
 def _source(form: str) -> Callable[[Request], str]:
-    return lambda request: request.optimizer.source(SOURCES[form], request.tree)
+    def source(request: Request) -> str:
+        from optgen.emit.emitters import EMITTERS
+        from optgen.runtime.execution.targets import PORTABLE
+
+        target = next((e.target for e in EMITTERS.values() if e.form == form), PORTABLE)
+        return request.optimizer.source(target, request.tree)
+
+    return source
 
 
 def _compiled(form: str) -> Callable[[Request], str]:
@@ -176,7 +182,7 @@ def _hoisted(request: Request) -> Iterator[Program]:
     from optgen.compile import lower
 
     optimizer = request.optimizer
-    lowered, _ = lower(optimizer.instance.composition, optimizer.face.specs(request.tree))
+    lowered, _ = lower(optimizer.instance.composition, optimizer.trees.specs(request.tree))
     yield lowered.update.constants
     yield from lowered.update.scalars
     for partials in lowered.update.partials:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from optgen.dsl.expr import LeafDType
+from optgen.dsl.leaf import LeafDType
 from optgen.errors import RuleError
 from optgen.ir.types import CONCRETE_FLOATS
 from optgen.runtime.vocabulary.hyper import dtype_name

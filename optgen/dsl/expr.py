@@ -1,13 +1,14 @@
-"""Symbols: what a rule computes with while it is traced."""
+"""Symbols: the values that a rule computes with while it is traced."""
 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn, overload
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import numpy as np
 
+from optgen.dsl.leaf import LeafDType, Shape
 from optgen.dsl.trace import Trace, current
 from optgen.errors import RuleError
 from optgen.ir.build import const
@@ -26,99 +27,19 @@ NO_NUMBER = (
 )
 
 
-class Shape(Sequence[int]):
-    """The shape of a symbol: a tuple that notes what a rule reads of it.
-
-    An emitted kernel serves every leaf for which what was read is the same. So a rule that asks
-    only for ``len(p.shape)`` or hands ``p.shape`` to ``dsl.factored_axes`` stays general.
-    """
-
-    def __init__(self, trace: Trace, axes: Any) -> None:
-        self._trace, self._axes = trace, axes
-
-    def _read(self) -> tuple[int, ...]:
-        full: tuple[int, ...] = self._trace.ask("shape")
-        if self._axes == LEAF:
-            return full
-        return tuple(n if a in self._axes else 1 for a, n in enumerate(full))
-
-    @overload
-    def __getitem__(self, index: int) -> int: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[int, ...]: ...
-    def __getitem__(self, index: Any) -> Any:
-        return self._read()[index]
-
-    def __len__(self) -> int:
-        return int(self._trace.ask("ndim"))
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._read())
-
-    def __eq__(self, other: object) -> bool:
-        return self._read() == (tuple(other) if isinstance(other, Sequence) else other)
-
-    def __hash__(self) -> int:
-        return hash(self._read())
-
-    def __add__(self, other: Sequence[int]) -> tuple[int, ...]:
-        return (*self._read(), *other)
-
-    def __radd__(self, other: Sequence[int]) -> tuple[int, ...]:
-        return (*other, *self._read())
-
-    def __repr__(self) -> str:
-        return repr(self._read())
-
-    def factored_axes(self, min_dim: int) -> tuple[int, int] | None:
-        """What ``dsl.factored_axes`` answers for this shape."""
-        result: tuple[int, int] | None = self._trace.ask("factored_axes", min_dim)
-        return result
-
-
-class LeafDType:
-    """The dtype of ``g`` or ``p``: compares like a NumPy dtype, and notes that it was read."""
-
-    def __init__(self, trace: Trace, symbolic: str) -> None:
-        self._trace, self.symbolic = trace, symbolic
-
-    @property
-    def name(self) -> str:
-        """NumPy's name of the dtype."""
-        return str(self._trace.ask(f"{self.symbolic}_dtype"))
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes for each element."""
-        return int(np.dtype(self._numpy()).itemsize)
-
-    def _numpy(self) -> np.dtype[Any]:
-        import ml_dtypes  # registers bfloat16 with NumPy; comes with jax
-
-        return np.dtype(getattr(ml_dtypes, self.name, self.name))
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, LeafDType):
-            return self.name == other.name
-        try:
-            return self._numpy() == np.dtype(other)  # type: ignore[call-overload]
-        except TypeError:
-            if not isinstance(other, str):
-                return False
-        raise RuleError(f"{other!r} is no dtype: compare with a name such as 'float32'")
-
-    def __hash__(self) -> int:
-        return hash(self._numpy())
-
-    def __repr__(self) -> str:
-        return f"dtype({self.name!r})"
-
-
 def _unsupported(operator: str) -> Callable[..., NoReturn]:
     def method(self: Expr, *_: Any) -> NoReturn:
         raise RuleError(f"the operator {operator} has no meaning in a rule")
 
     return method
+
+
+def _operator(op: str) -> Callable[[Expr, Any], Expr]:
+    return lambda self, other: apply(op, self, other)
+
+
+def _reflected(op: str) -> Callable[[Expr, Any], Expr]:
+    return lambda self, other: apply(op, other, self)
 
 
 class Expr:
@@ -144,12 +65,12 @@ class Expr:
 
     @property
     def ndim(self) -> int:
-        """How many axes the leaf has."""
+        """The number of axes of the leaf."""
         return int(self.trace.ask("ndim"))
 
     @property
     def size(self) -> int:
-        """How many elements the value has."""
+        """The number of elements of the value."""
         if self.node.type.axes == LEAF:
             return int(self.trace.ask("size"))
         return int(np.prod(tuple(self.shape), dtype=np.int64))
@@ -195,37 +116,16 @@ class Expr:
 
     __array__ = __jax_array__ = _no_array
 
-    def __add__(self, other: Any) -> Expr:
-        return apply("add", self, other)
-
-    def __radd__(self, other: Any) -> Expr:
-        return apply("add", other, self)
-
-    def __sub__(self, other: Any) -> Expr:
-        return apply("sub", self, other)
-
-    def __rsub__(self, other: Any) -> Expr:
-        return apply("sub", other, self)
-
-    def __mul__(self, other: Any) -> Expr:
-        return apply("mul", self, other)
-
-    def __rmul__(self, other: Any) -> Expr:
-        return apply("mul", other, self)
-
-    def __truediv__(self, other: Any) -> Expr:
-        return apply("div", self, other)
-
-    def __rtruediv__(self, other: Any) -> Expr:
-        return apply("div", other, self)
+    __add__, __radd__ = _operator("add"), _reflected("add")
+    __sub__, __rsub__ = _operator("sub"), _reflected("sub")
+    __mul__, __rmul__ = _operator("mul"), _reflected("mul")
+    __truediv__, __rtruediv__ = _operator("div"), _reflected("div")
+    __rpow__ = _reflected("pow")
 
     def __pow__(self, other: Any) -> Expr:
         if isinstance(other, numbers.Integral) and abs(int(other)) <= _UNROLLED_POWERS:
             return _integer_power(self, int(other))
         return apply("pow", self, other)
-
-    def __rpow__(self, other: Any) -> Expr:
-        return apply("pow", other, self)
 
     def __neg__(self) -> Expr:
         return apply("neg", self)
@@ -236,37 +136,14 @@ class Expr:
     def __abs__(self) -> Expr:
         return apply("abs", self)
 
-    def __lt__(self, other: Any) -> Expr:
-        return apply("lt", self, other)
-
-    def __le__(self, other: Any) -> Expr:
-        return apply("le", self, other)
-
-    def __gt__(self, other: Any) -> Expr:
-        return apply("gt", self, other)
-
-    def __ge__(self, other: Any) -> Expr:
-        return apply("ge", self, other)
-
-    def __eq__(self, other: Any) -> Expr:  # type: ignore[override]
-        return apply("eq", self, other)
-
-    def __ne__(self, other: Any) -> Expr:  # type: ignore[override]
-        return apply("ne", self, other)
-
+    __lt__, __le__ = _operator("lt"), _operator("le")
+    __gt__, __ge__ = _operator("gt"), _operator("ge")
+    __eq__ = _operator("eq")  # type: ignore[assignment]
+    __ne__ = _operator("ne")  # type: ignore[assignment]
     __hash__ = object.__hash__
 
-    def __and__(self, other: Any) -> Expr:
-        return apply("and", self, other)
-
-    def __rand__(self, other: Any) -> Expr:
-        return apply("and", other, self)
-
-    def __or__(self, other: Any) -> Expr:
-        return apply("or", self, other)
-
-    def __ror__(self, other: Any) -> Expr:
-        return apply("or", other, self)
+    __and__, __rand__ = _operator("and"), _reflected("and")
+    __or__, __ror__ = _operator("or"), _reflected("or")
 
     def __invert__(self) -> Expr:
         return apply("not", self)
@@ -315,7 +192,7 @@ def lift(trace: Trace, value: Any) -> Expr:
     """A symbol for a value: itself, or a constant.
 
     Raises:
-      RuleError: for what is neither a symbol of this rule nor a real number.
+      RuleError: for a value that is neither a symbol of this rule nor a real number.
     """
     if isinstance(value, Expr):
         if value.trace is not trace:

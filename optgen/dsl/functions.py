@@ -5,24 +5,27 @@ Several have the names of Python's own functions, which this module therefore do
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from optgen.dsl.dtypes import storage_dtype
-from optgen.dsl.expr import Expr, Shape, apply, lift
+from optgen.dsl.expr import Expr, apply, lift
+from optgen.dsl.leaf import Shape
 from optgen.dsl.location import caller
 from optgen.dsl.trace import Trace, current
 from optgen.errors import RuleError
 from optgen.ir.build import cast as cast_node
 from optgen.ir.node import node
+from optgen.ir.ops import OPS
 from optgen.ir.types import LEAF, REAL, REAL_SCALAR, Axes
 from optgen.runtime.vocabulary.leaf import factored_axes as _factored_axes
 
 Axis = int | Sequence[int] | None
 
 
-def _function(op: str, arguments: str, what: str) -> Callable[..., Expr]:
-    count = len(arguments.split(", "))
+def elementwise(op: str) -> Callable[..., Expr]:
+    """The function of an operation, with the arguments and the words of its row."""
+    arguments, count = OPS[op].arguments, OPS[op].arity
 
     def function(*args: Any) -> Expr:
         if len(args) != count:
@@ -30,29 +33,16 @@ def _function(op: str, arguments: str, what: str) -> Callable[..., Expr]:
         return apply(op, *args)
 
     function.__name__ = function.__qualname__ = op
-    function.__doc__ = f"{what}, element by element; takes symbols and numbers ({arguments})."
+    function.__doc__ = (
+        f"{OPS[op].about}, element by element; takes symbols and numbers ({arguments})."
+    )
     return function
 
 
-sqrt = _function("sqrt", "x", "The square root")
-rsqrt = _function("rsqrt", "x", "One over the square root")
-cbrt = _function("cbrt", "x", "The cube root")
-exp = _function("exp", "x", "The exponential")
-log = _function("log", "x", "The natural logarithm")
-log1p = _function("log1p", "x", "log(1 + x), exact near 0")
-expm1 = _function("expm1", "x", "exp(x) - 1, exact near 0")
-tanh = _function("tanh", "x", "The hyperbolic tangent")
-sin = _function("sin", "x", "The sine")
-cos = _function("cos", "x", "The cosine")
-atan2 = _function("atan2", "y, x", "The angle of the point (x, y), in radians")
-abs = _function("abs", "x", "The absolute value")
-sign = _function("sign", "x", "-1, 0 or 1; NaN for NaN")
-maximum = _function("maximum", "a, b", "The larger, NaN if either is")
-minimum = _function("minimum", "a, b", "The smaller, NaN if either is")
-isfinite = _function("isfinite", "x", "Whether it is neither infinite nor NaN")
-floor = _function("floor", "x", "The largest whole number that is not larger")
-round = _function("round", "x", "The nearest whole number, halves to even")
-where = _function("where", "condition, a, b", "a where the condition holds, b elsewhere")
+ELEMENTWISE: Mapping[str, Callable[..., Expr]] = {
+    op: elementwise(op) for op, row in OPS.items() if row.arguments
+}
+"""A function for each row with arguments: ``optgen.dsl`` has all of them."""
 
 
 def square(x: Any) -> Expr:
@@ -77,7 +67,7 @@ def step() -> Expr:
 
 
 def cast(x: Any, dtype: Any) -> Expr:
-    """Rounds to a storage dtype, and goes on computing at full precision with what is left."""
+    """Rounds to a storage dtype, and continues with the rounded value at full precision."""
     trace = current("dsl.cast")
     value = cast_node(lift(trace, x).node, REAL)
     return Expr(trace, cast_node(cast_node(value, storage_dtype(dtype)), REAL))
@@ -87,15 +77,15 @@ def _axes(trace: Trace, axis: Axis) -> Axes:
     if axis is None:
         return LEAF
     rank = int(trace.ask("ndim"))
-    given: tuple[Any, ...] = tuple(axis) if isinstance(axis, Sequence) else (axis,)
-    if [a for a in given if isinstance(a, bool) or not isinstance(a, int)]:
+    listed: tuple[Any, ...] = tuple(axis) if isinstance(axis, Sequence) else (axis,)
+    if [a for a in listed if isinstance(a, bool) or not isinstance(a, int)]:
         raise RuleError(f"axis takes an int or a tuple of ints, not {axis!r}")
-    if wrong := [a for a in given if not -rank <= a < rank]:
+    if wrong := [a for a in listed if not -rank <= a < rank]:
         raise RuleError(
             f"axis {wrong[0]} does not exist: this leaf has {rank} axes (branch on p.ndim)"
         )
-    axes = tuple(sorted({a % rank for a in given}))
-    if len(axes) != len(given):
+    axes = tuple(sorted({a % rank for a in listed}))
+    if len(axes) != len(listed):
         raise RuleError(f"axis {axis!r} names an axis twice")
     return axes
 
@@ -130,7 +120,7 @@ def mean(x: Any, axis: Axis = None) -> Expr:
 
 
 def any(x: Any, axis: Axis = None) -> Expr:
-    """Whether it holds anywhere along the axes of a leaf, which are kept with extent 1."""
+    """True where ``x`` holds anywhere along the axes of a leaf, which are kept with extent 1."""
     trace = current("dsl.any")
     truth = trace.build.truth(lift(trace, x).node)
     return _reduce("max", Expr(trace, truth), axis) > 0.0
@@ -138,12 +128,12 @@ def any(x: Any, axis: Axis = None) -> Expr:
 
 def norm(x: Any, axis: Axis = None) -> Expr:
     """The Euclidean norm over the axes of a leaf, which are kept with extent 1."""
-    return sqrt(sum(square(x), axis))
+    return apply("sqrt", sum(square(x), axis))
 
 
 def rms(x: Any, axis: Axis = None) -> Expr:
     """The root of the mean square over the axes of a leaf, which are kept with extent 1."""
-    return sqrt(mean(square(x), axis))
+    return apply("sqrt", mean(square(x), axis))
 
 
 def _tree(op: str, what: str, x: Expr) -> Expr:
@@ -162,7 +152,7 @@ def tree_max(x: Any) -> Expr:
 
 
 def tree_any(x: Any) -> Expr:
-    """Whether it holds for any element of any leaf, as a scalar for the whole tree."""
+    """True where ``x`` holds for any element of any leaf, as a scalar for the whole tree."""
     trace = current("dsl.tree_any")
     truth = trace.build.truth(lift(trace, x).node)
     return _tree("tree_max", "tree_any", _reduce("max", Expr(trace, truth), None)) > 0.0
@@ -170,7 +160,7 @@ def tree_any(x: Any) -> Expr:
 
 def global_norm(x: Any) -> Expr:
     """The Euclidean norm of all leaves together, as a scalar for the whole tree."""
-    return sqrt(_tree("tree_sum", "global_norm", sum(square(x))))
+    return apply("sqrt", _tree("tree_sum", "global_norm", sum(square(x))))
 
 
 def factored_axes(shape: Any, min_dim: int) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""Which arguments of a rule are static hyperparameters, and which run-time scalars."""
+"""The hyperparameters of a rule, sorted into static ones and run-time scalars."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any
 from optgen.errors import RuleError
 from optgen.runtime.vocabulary.hyper import Hyperparameter
 
-EMITTED = frozenset({"step", "param", "grad", "jnp", "lax", "scalar", "along", "round_to"})
-"""What emitted code calls other things, so that neither slots nor hyperparameters can have it."""
+# fmt: off
+EMITTED = frozenset({
+    "step", "param", "grad", "real", "jnp", "lax", "scalar", "arrays", "along", "round_to",
+    "batch_axes", "row_axes", "column_axes",
+})
+# fmt: on
+"""Names that emitted code has for other things: no slot or hyperparameter can have them."""
 
 RESERVED = EMITTED | {"target", "g", "p"}
 """Names that a hyperparameter cannot have."""
@@ -36,7 +41,7 @@ _STATIC = {"bool": "bool", "int": "int", "str": "str", "Mask": "mask", "DType": 
 
 
 def _annotation(annotation: Any) -> str | None:
-    """The kind that an annotation names, be it a class, a string, or either ``| None``."""
+    """The kind that an annotation names, as a class or a string, with or without ``| None``."""
     if annotation is inspect.Parameter.empty:
         return None
     text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", None)
@@ -69,14 +74,14 @@ def hyperparameters(function: Callable[..., Any]) -> tuple[Hyperparameter, ...]:
         what = "a lambda" if inspect.isfunction(function) else repr(function)
         raise RuleError(f"a rule is made of a function with a name, under @dsl.rule: not {what}")
     signature = inspect.signature(function)
-    found, symbols = [], []
+    hypers, symbols = [], []
     for parameter in signature.parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             if parameter.name in RESERVED:
                 raise _misdeclared(
                     function, f"the name {parameter.name!r} is reserved: choose another"
                 )
-            found.append(Hyperparameter(parameter.name, _kind(parameter), parameter.default))
+            hypers.append(Hyperparameter(parameter.name, _kind(parameter), parameter.default))
         elif parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
             raise _misdeclared(function, f"{stars}{parameter.name} is not allowed: name them all")
@@ -88,7 +93,7 @@ def hyperparameters(function: Callable[..., Any]) -> tuple[Hyperparameter, ...]:
             f"a rule takes (g, p, *, hyperparameters), and this one takes ({', '.join(symbols)}): "
             "put the hyperparameters after a *",
         )
-    return tuple(found)
+    return tuple(hypers)
 
 
 def _misdeclared(function: Callable[..., Any], reason: str) -> RuleError:

@@ -1,4 +1,4 @@
-"""Where in the user's file something happened."""
+"""Locations: lines of the user's files, for error messages and for names."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def caller() -> Location:
 
 
 def culprit(traceback: TracebackType | None, rules: tuple[CodeType, ...]) -> Location | None:
-    """The deepest line of a traceback that is the user's: in a rule, or in a file of theirs."""
+    """The deepest line of a traceback in a rule, or in another file of the user's."""
     files = {code.co_filename for code in rules}
-    found = None
+    deepest = None
     while traceback is not None:
         filename = traceback.tb_frame.f_code.co_filename
         if filename in files or not _is_library(filename):
-            found = _of(traceback.tb_frame, traceback.tb_lineno)
+            deepest = _of(traceback.tb_frame, traceback.tb_lineno)
         traceback = traceback.tb_next
-    return found
+    return deepest

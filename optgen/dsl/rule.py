@@ -1,147 +1,35 @@
-"""Rules, rules given their hyperparameters, and chains of both."""
+"""Rules, chains of rules, and the calls that give them their hyperparameters."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
-from optgen.factory import make_optimizer
+from optgen.dsl.composition import Composition, Instance, Part
 from optgen.dsl.hyper import hyperparameters
 from optgen.dsl.trace import active
 from optgen.errors import HyperparameterError
+from optgen.factory import make_optimizer
+from optgen.runtime.execution.targets import TARGETS
 from optgen.runtime.vocabulary.hyper import REQUIRED, Hyperparameter, bind
 
-TARGETS = ("auto", "xla", "cpu", "triton", "tpu")
-
-
-@dataclass(frozen=True)
-class Part:
-    """A rule and the values of its hyperparameters."""
-
-    rule: Rule
-    values: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class PartKey:
-    """A part without its run-time values: what decides the program.
-
-    Attributes:
-      rule: the rule.
-      fixed: the static hyperparameters, and those that are None, with their values.
-      scalars: the run-time hyperparameters, each with its name in the program.
-      masks: the names of its masks.
-    """
-
-    rule: Rule
-    fixed: tuple[tuple[str, Any], ...]
-    scalars: tuple[tuple[str, str], ...]
-    masks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Composition:
-    """An instance without its run-time values: the key under which programs are cached."""
-
-    parts: tuple[PartKey, ...]
-
-    @property
-    def name(self) -> str:
-        """The name of the rule, or those of the parts of a chain, joined."""
-        return "_then_".join(part.rule.name for part in self.parts) or "identity"
-
-    @functools.cached_property
-    def scalars(self) -> tuple[str, ...]:
-        """The run-time hyperparameters, as programs call them."""
-        return tuple(name for part in self.parts for _, name in part.scalars)
-
-
-@dataclass(frozen=True)
-class Instance:
-    """Rules given their hyperparameters: all that an optimizer is made of.
-
-    Attributes:
-      parts: what is applied, in order.
-      target: ``auto``, or the target that was asked for by name.
-    """
-
-    parts: tuple[Part, ...]
-    target: str = "auto"
-    _composed: list[Any] = field(default_factory=list, repr=False, compare=False)
-
-    @property
-    def name(self) -> str:
-        """The name of the rule, or those of the parts of a chain, joined."""
-        return self.composition.name
-
-    @property
-    def composition(self) -> Composition:
-        """What decides the programs: everything but the run-time values."""
-        return cast(Composition, self._compose()[0])
-
-    @property
-    def scalars(self) -> Mapping[str, Any]:
-        """The run-time hyperparameters by their names in the program."""
-        return cast(Mapping[str, Any], self._compose()[1])
-
-    @property
-    def masks(self) -> tuple[Any, ...]:
-        """The masks of all parts, in order, as they were given."""
-        return cast(tuple[Any, ...], self._compose()[2])
-
-    def _compose(self) -> list[Any]:
-        if not self._composed:
-            self._composed.extend(_compose(self.parts))
-        return self._composed
-
-
-def _compose(parts: tuple[Part, ...]) -> tuple[Composition, Mapping[str, Any], tuple[Any, ...]]:
-    taken: list[tuple[str, str]] = [
-        (part.rule.name, h.name)
-        for part in parts
-        for h in part.rule.hyperparameters
-        if h.kind == "scalar" and part.values[h.name] is not None
-    ]
-    keys: list[PartKey] = []
-    scalars: dict[str, Any] = {}
-    masks: list[Any] = []
-    for part in parts:
-        fixed, own, own_masks = [], [], []
-        for h in part.rule.hyperparameters:
-            value = part.values[h.name]
-            if h.kind == "mask":
-                own_masks.append(h.name)
-                masks.append(value)
-            elif h.static or value is None:
-                fixed.append((h.name, value))
-            else:
-                name = _program_name(part.rule.name, h.name, taken, scalars)
-                own.append((h.name, name))
-                scalars[name] = value
-        keys.append(PartKey(part.rule, tuple(fixed), tuple(own), tuple(own_masks)))
-    return Composition(tuple(keys)), MappingProxyType(scalars), tuple(masks)
-
-
-def _program_name(
-    rule: str, name: str, taken: list[tuple[str, str]], used: Mapping[str, Any]
-) -> str:
-    """The hyperparameter's own name where no other part has it, else with its rule's before."""
-    if sum(other == name for _, other in taken) == 1:
-        return name
-    candidate, count = f"{rule}_{name}", 1
-    while candidate in used:
-        count += 1
-        candidate = f"{rule}_{count}_{name}"
-    return candidate
+__all__ = [
+    "ChainRule",
+    "Composition",
+    "Instance",
+    "Part",
+    "Rule",
+    "chain",
+    "check_target",
+    "rule",
+]
 
 
 def _finish(instance: Instance) -> Any:
-    """An optimizer; inside a rule, the instance itself, for the chain that it is part of."""
+    """Makes an optimizer; inside a rule returns the instance, as a part of that rule."""
     return make_optimizer(instance) if active() is None else instance
 
 
@@ -151,13 +39,14 @@ def check_target(target: str) -> str:
     Raises:
       HyperparameterError: for an unknown one, with a list of those there are.
     """
-    if target not in TARGETS:
-        raise HyperparameterError(f"target={target!r} is none of {', '.join(TARGETS)}")
+    known = ("auto", *TARGETS)
+    if target not in known:
+        raise HyperparameterError(f"target={target!r} is none of {', '.join(known)}")
     return target
 
 
 class _Callable:
-    """What rules and chains of rules share: a name, hyperparameters, and being called."""
+    """The base of rules and chains of rules: a name, hyperparameters, and the call."""
 
     name: str
     hyperparameters: tuple[Hyperparameter, ...]
@@ -202,7 +91,7 @@ class _Callable:
 
 
 def _required_first(rule: _Callable) -> list[Hyperparameter]:
-    """Python wants arguments without a default first; binding itself follows the rule's order."""
+    """Hyperparameters in the order of a Python signature: those without a default first."""
     return sorted(rule.hyperparameters, key=lambda h: h.default is not REQUIRED)
 
 
@@ -232,7 +121,7 @@ def _find(module: str, qualname: str) -> Any:
 
 
 class ChainRule(_Callable):
-    """A chain in which some parts still want their hyperparameters."""
+    """A chain in which some parts lack their hyperparameters."""
 
     def __init__(self, links: tuple[_Callable | Instance, ...], target: str) -> None:
         self.links, self.target = links, target
@@ -261,7 +150,7 @@ class ChainRule(_Callable):
         return tuple(parts)
 
     def __call__(self, *args: Any, target: str | None = None, **hyperparameters: Any) -> Any:
-        """Gives the parts what they still want; see ``Rule``."""
+        """Gives the parts their missing hyperparameters; see ``Rule``."""
         return super().__call__(*args, target=target or self.target, **hyperparameters)
 
     def __repr__(self) -> str:
@@ -271,9 +160,9 @@ class ChainRule(_Callable):
 def rule(function: Callable[..., Any]) -> Rule:
     """Makes an update rule of a function ``(g, p, *, hyperparameters)``.
 
-    The function computes with symbols for one leaf, declares what it keeps between steps with
-    ``dsl.state``, and returns what is to be added to the parameter. It may instead return a
-    ``chain`` of other rules (and then leave out ``g`` and ``p``).
+    The function computes with symbols for one leaf, declares the slots that it keeps between steps
+    with ``dsl.state``, and returns the update, which is added to the parameter. It may instead
+    return a ``chain`` of other rules (and then leave out ``g`` and ``p``).
 
     Raises:
       RuleError: for other arguments, or one with a reserved name.
@@ -282,7 +171,7 @@ def rule(function: Callable[..., Any]) -> Rule:
 
 
 def chain(*parts: Any, target: str = "auto") -> Any:
-    """Composes rules and optimizers: what one returns is the gradient of the next.
+    """Composes rules and optimizers: the update of each is the gradient of the next.
 
     Args:
       *parts: rules, chains of rules, and optimizers made of either.

@@ -1,4 +1,4 @@
-"""Slots: what an optimizer keeps between steps."""
+"""Slots: the values that an optimizer keeps between steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from optgen.ir.ops import OPS
 from optgen.ir.types import LEAF, PARAM, REAL, REAL_SCALAR, Axes, Type
 
 RESERVED = EMITTED | {"count", "g", "p", "replace", "slots", "update"}
-"""Names that a slot cannot have: the state's own, and what programs call other values."""
+"""Names that a slot cannot have: the state's own, and those of other values in programs."""
 
 
 class Slot(Expr):
@@ -63,7 +63,7 @@ class Slot(Expr):
 
 
 def describe_axes(axes: Axes) -> str:
-    """What a value varies along, in words."""
+    """The axes along which a value varies, in words."""
     if axes == LEAF:
         return "every axis of the leaf"
     if axes == ():
@@ -137,12 +137,12 @@ def state(name: str, like: Any = None, init: Any = 0.0, dtype: Any = None) -> Sl
     """Declares a slot of the leaf.
 
     Args:
-      name: how the state calls it; told apart by the part's name where a chain has two.
+      name: its name in the state; the part's name tells two of a chain apart.
       like: a symbol whose shape the slot takes, by default the parameter. Reduced axes are kept
         with extent 1, so that the slot broadcasts back.
       init: its value before the first step: a number, or an expression in p, the hyperparameters
         (a schedule at count 0) and tree reductions.
-      dtype: what it is stored in: by default p's dtype for a slot shaped like p, otherwise
+      dtype: its storage dtype: by default p's dtype for a slot shaped like p, otherwise
         float32 (float64 beside float64 leaves).
 
     Returns:
@@ -150,7 +150,7 @@ def state(name: str, like: Any = None, init: Any = 0.0, dtype: Any = None) -> Sl
 
     Raises:
       RuleError: for a name that is no Python name, is reserved, or is declared already; for an
-        init that does not fit or reads what is not known before the first step.
+        init that does not fit or reads a value that is not known before the first step.
     """
     axes = _like(like)
     return _declare(name, axes, init, _slot_dtype(axes, dtype), False, "load")

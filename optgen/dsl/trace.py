@@ -1,4 +1,4 @@
-"""What is collected while a rule runs on the symbols of one leaf."""
+"""The trace of a rule: the record that grows while the rule runs on the symbols of one leaf."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from optgen.dsl.location import Location
 from optgen.errors import RuleError
@@ -15,9 +15,6 @@ from optgen.ir.node import Node
 from optgen.ir.types import Axes
 from optgen.runtime.vocabulary.leaf import Fact, LeafSpec, answer
 
-if TYPE_CHECKING:
-    from optgen.dsl.slots import Slot
-
 
 @dataclass
 class SlotRecord:
@@ -25,11 +22,11 @@ class SlotRecord:
 
     Attributes:
       part: the path of the part of the chain that declared it, outermost first.
-      name: what the rule calls it.
+      name: its name in the rule.
       axes: the axes of the leaf along which it varies; None for a slot of the whole tree.
       dtype: its storage dtype, symbolic where the rule left it open.
       init: the value before the first step.
-      constant: whether it never changes.
+      constant: True where it never changes.
       next: the new value, once it is assigned.
     """
 
@@ -58,7 +55,6 @@ class Trace:
     names: dict[Node, str] = field(default_factory=dict)
     reductions: dict[str, int] = field(default_factory=dict)
     path: tuple[str, ...] = ()
-    handles: list[Slot] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.build = Builder(len(self.spec.shape))
@@ -77,12 +73,12 @@ class Trace:
         return site if count == 1 else f"{site}#{count}"
 
     def guard(self) -> tuple[Fact, ...]:
-        """All that the rule read of the leaf, in the order in which it was read."""
+        """The facts that the rule read of the leaf, in the order in which it read them."""
         return tuple((question, args, value) for (question, args), value in self.facts.items())
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Declares what follows to be in the named part of a chain."""
+        """Records slots and reductions under the named part of a chain while the context lasts."""
         outer = self.path
         siblings = self.names_of_parts.setdefault(outer, {})
         siblings[name] = siblings.get(name, 0) + 1

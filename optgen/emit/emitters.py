@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optgen.emit import cpu, pallas, triton
+from optgen.emit import cpu, tpu, triton
 from optgen.emit.kernels import Emitter
 
 EMITTERS: dict[str, Emitter] = {}
@@ -10,9 +10,9 @@ EMITTERS: dict[str, Emitter] = {}
 
 
 def register(emitter: Emitter) -> None:
-    """Adds an emitter, or puts it in the place of the one of its target."""
+    """Adds an emitter, or replaces the one of its target."""
     EMITTERS[emitter.target] = emitter
 
 
-for _emitter in (cpu.EMITTER, triton.EMITTER, pallas.EMITTER):
+for _emitter in (cpu.EMITTER, triton.EMITTER, tpu.EMITTER):
     register(_emitter)

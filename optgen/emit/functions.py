@@ -1,4 +1,4 @@
-"""SymPy functions for what a rule has and SymPy lacks: reductions, roundings, choices.
+"""SymPy functions for the operations that SymPy lacks: reductions, roundings, choices.
 
 None of them evaluates itself: they stand for a value, and know how LaTeX shows it.
 """
@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import sympy as sp
+from sympy.codegen.cfunctions import expm1, log1p
 from sympy.logic.boolalg import BooleanFunction
+
+__all__ = ["expm1", "log1p"]  # SymPy's own, which its top level lacks
 
 
 class _Named(sp.Function):
@@ -144,10 +147,15 @@ class NotANumber(_Named):
 
 
 class IsFinite(BooleanFunction):
-    """Whether a number is neither infinite nor NaN."""
+    """True where a number is neither infinite nor NaN."""
 
     def _latex(self, printer: Any) -> str:
         return f"\\operatorname{{finite}}\\left({printer.doprint(self.args[0])}\\right)"
+
+
+def named(name: str, arity: int) -> type[sp.Function]:
+    """A function of which SymPy knows only the name, so that it leaves the function alone."""
+    return type(name, (_Named,), {"nargs": arity, "word": name})
 
 
 def _norm(text: str, below: str) -> str:

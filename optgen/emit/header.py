@@ -6,7 +6,7 @@ import textwrap
 
 from optgen.emit.lowered import Lowered, LoweredVariant
 from optgen.emit.plain import plain
-from optgen.runtime.vocabulary.module import Guard
+from optgen.runtime.vocabulary.variant import Guard
 
 _SHOWN = 2  # of a module's variants; what the others compute is in their functions
 
@@ -22,7 +22,7 @@ def header(lowered: Lowered) -> list[str]:
     """Paragraphs for the top of emitted code: the equations of the first variants."""
     paragraphs = []
     for variant in lowered.variants[:_SHOWN]:
-        wrapped = [part for line in plain(variant.math) for part in _wrap(line)]
+        wrapped = [part for line in plain(variant.math, variant.dimensions) for part in _wrap(line)]
         served = [] if len(lowered.variants) == 1 else [*fill(f"{describe(variant)}:"), ""]
         paragraphs.append("\n".join([*served, *(f"    {line}" for line in wrapped)]))
     if lowered.settings:
@@ -41,7 +41,7 @@ def fill(text: str) -> list[str]:
 
 
 def describe(variant: LoweredVariant) -> str:
-    """In words, which leaves a variant serves."""
+    """The leaves that a variant serves, in words."""
     words = list(dict.fromkeys(_guard_words(guard) for guard in variant.guards))
     return "For leaves with " + ", or ".join(words[:3]) + (", or more" if len(words) > 3 else "")
 

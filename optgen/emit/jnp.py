@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from optgen.emit.lowered import LoweredVariant
 from optgen.emit.printer import ATOM, Text
 from optgen.emit.python import Jnp
 from optgen.ir.node import Node
 from optgen.ir.program import Program
 from optgen.ir.types import BOOL, LEAF, REAL, SCALAR, Axes
-from optgen.runtime.vocabulary.module import DTYPES, axes_arguments
-from optgen.runtime.vocabulary.view import dimension_names, extent_name
+from optgen.runtime.vocabulary.variant import DTYPES
 
-_WORDS = ("along", "as_dtype", "count", "mean", *DTYPES)
+_WORDS = ("arrays", *DTYPES)
 
 
 class LeafFunctions(Jnp):
     """Expressions of ``jax.numpy`` over the arrays of a leaf.
 
-    Decoding what is stored to the precision of arithmetic, and encoding what is to be stored, are
-    conversions that stand in the code; a dimension of the view is an argument, such as ``rows``,
-    that holds the axes of the leaf.
+    Conversions between the dtypes of storage and of arithmetic stand in the code; a dimension of
+    the view is an argument, such as ``rows``, that holds the axes of the leaf.
 
     Attributes:
       static: the arguments that are no arrays and no scalars: dtypes and axes.
     """
 
     def __init__(self, program: Program, array: str, variant: LoweredVariant) -> None:
-        rank = max(len(guard.groups) for guard in variant.guards)
-        self.dimensions = [extent_name(d) for d in dimension_names(rank)] if rank else []
-        self.static = (*axes_arguments(((),) * rank), *DTYPES)
+        self.dimensions = variant.axes_names
+        self.static = (*self.dimensions, *DTYPES)
         super().__init__(program, array, (*_WORDS, *self.static))
 
     def cast_is_silent(self, n: Node) -> bool:
@@ -43,15 +38,15 @@ class LeafFunctions(Jnp):
         if x.type.dtype == BOOL:
             return super().cast(n)
         if x.op == "cast" and x.args[0].type.dtype == n.type.dtype:
-            return f"round_to({self.text(x.args[0])[0]}, {self._dtype(x.type.dtype)})", ATOM
+            return f"arrays.round_to({self.text(x.args[0])[0]}, {self._dtype(x.type.dtype)})", ATOM
         return self._converted(self.text(x), n.type.dtype), ATOM
 
     def default_name(self, n: Node) -> str:
-        """A decoded array is called as the array is."""
+        """The name of the array, for a decoded array."""
         return str(n.args[0].attr) if _is_decoded(n) else super().default_name(n)
 
     def bind(self, name: str, text: Text) -> Text:
-        """Makes a statement of an expression; a decoded array takes the place of what it was."""
+        """Makes a statement of an expression; a decoded array takes the name of the stored one."""
         if text[0] == f"{name}.astype(real)" and self._only_decoded(name):
             self.statements.append((name, text[0]))
             return name, ATOM
@@ -59,22 +54,56 @@ class LeafFunctions(Jnp):
 
     def _only_decoded(self, name: str) -> bool:
         uses = [
-            n for n in self.program.nodes() for arg in n.args if (arg.op, arg.attr) == ("load", name)
+            n
+            for n in self.program.nodes()
+            for arg in n.args
+            if (arg.op, arg.attr) == ("load", name)
         ]
         return all(_is_decoded(n) for n in uses)
 
     def output(self, effect: Node) -> str:
-        """A value as it is stored."""
-        value = effect.args[0]
-        if value.op == "cast" and value.args[0].type.dtype == REAL:
-            text = self.filled(value.args[0])
-            atom = text.isidentifier() or (text.endswith(")") and _is_call(text))
-            return self._converted((text, ATOM if atom else 0), value.type.dtype)
-        return self.filled(value)
+        """A value as it is stored, with every element there."""
+        stored = self.visible(effect.args[0])
+        encoded = stored.op == "cast" and stored.args[0].type.dtype == REAL
+        value = self.visible(stored.args[0]) if encoded else stored
+        axes, dtype = effect.type.axes, stored.type.dtype
+        if value.op == "const":
+            return self._constant(value.attr, axes, dtype)
+        text = self.text(value)
+        if encoded:
+            text = self._converted(text, dtype), ATOM
+        if self._axes(value) == axes:
+            return text[0]
+        return f"jnp.broadcast_to({text[0]}, {self._shape_of(axes)})"
+
+    def filled(self, n: Node) -> str:
+        """A value with every element there, where jnp's broadcasting would not make them."""
+        value = self.visible(n)
+        if self._axes(value) == n.type.axes:
+            return self.text(value)[0]
+        if value.op == "const":
+            return self._constant(value.attr, n.type.axes, REAL)
+        return f"jnp.broadcast_to({self.text(value)[0]}, {self._shape_of(n.type.axes)})"
+
+    def _constant(self, number: float, axes: Axes, dtype: str) -> str:
+        function = "zeros(" if str(number) == "0.0" else "full("
+        middle = "" if function == "zeros(" else f"{self.const(number)}, "
+        if dtype == "float64":  # JAX's x64 mode may be off
+            wide = f"jnp.full({self._shape_of(axes)}, {self.const(number)})"
+            return f'arrays.as_dtype({wide}, "float64")'
+        return f"jnp.{function}{self._shape_of(axes)}, {middle}{self._dtype(dtype)})"
+
+    def _shape_of(self, axes: Axes) -> str:
+        if axes == SCALAR:
+            return "()"
+        array = self.read(self.array)
+        return (
+            f"{array}.shape" if axes == LEAF else f"arrays.along({array}.shape, {self.axes(axes)})"
+        )
 
     def _converted(self, text: Text, dtype: str) -> str:
         if dtype == "float64":
-            return f'as_dtype({text[0]}, "float64")'
+            return f'arrays.as_dtype({text[0]}, "float64")'
         inside = text[0] if text[1] == ATOM else f"({text[0]})"
         return f"{inside}.astype({self._dtype(dtype)})"
 
@@ -85,10 +114,10 @@ class LeafFunctions(Jnp):
 
     def axes(self, axes: Axes) -> str:
         """Dimensions as axes of the leaf."""
-        return " + ".join(self.read(self.dimensions[d]) for d in axes)
+        return " + ".join(self.read(self.dimensions[d]) for d in axes if isinstance(d, int))
 
     def _reduce(self, function: str, n: Node, argument: str) -> str:
-        spelled = "mean" if function == "mean" else f"jnp.{function}"
+        spelled = f"{'arrays' if function == 'mean' else 'jnp'}.{function}"
         options = ""
         if n.type.axes != SCALAR:
             options = f", axis={self.axes(n.attr)}, keepdims=True"
@@ -97,25 +126,10 @@ class LeafFunctions(Jnp):
         return f"{spelled}({argument}{options})"
 
     def extent(self, n: Node) -> Text:
-        """How many elements there are, as Python knows them."""
+        """The number of elements, a Python number when the step is traced."""
         array = self.read(self.array)
-        return f"count({array}{'' if n.attr == LEAF else f', {self.axes(n.attr)}'})", ATOM
-
-    def _shape(self, array: str, axes: Sequence[int] | str) -> str:
-        return f"along({array}.shape, {self.axes(tuple(map(int, axes)))})"
+        return f"arrays.count({array}{'' if n.attr == LEAF else f', {self.axes(n.attr)}'})", ATOM
 
 
 def _is_decoded(n: Node) -> bool:
     return n.op == "cast" and n.args[0].op == "load" and n.type.dtype == REAL
-
-
-def _is_call(text: str) -> bool:
-    """Whether text is one call or attribute chain, and needs no parentheses before a dot."""
-    depth = 0
-    for i, character in enumerate(text):
-        depth += (character in "([") - (character in ")]")
-        if depth == 0 and character == " ":
-            return False
-        if depth == 0 and character in ")]" and i + 1 < len(text) and text[i + 1] != ".":
-            return False
-    return not text.startswith("-")

@@ -1,4 +1,4 @@
-"""Emits the kernels of an optimizer for one target: schedules them, prints them, tabulates them."""
+"""Emits the kernels of an optimizer: schedules them, for all targets alike, and prints them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from optgen.emit.lowered import Lowered
-from optgen.emit.tables import tables
 from optgen.ir.evaluate import Dtypes
 from optgen.ir.program import Program
 from optgen.runtime.vocabulary.sequence import Kernel, KernelSequence, Mode
+from optgen.runtime.vocabulary.text import Entry
 from optgen.schedule.check import check_schedule
 from optgen.schedule.sequence import Schedule, name_functions, schedule, unscheduled
 
@@ -22,31 +22,46 @@ class Emitter:
 
     Attributes:
       target: the name of the target.
-      ending: what the name of the file with the functions ends with, after that of the tables.
-      source: prints that file, of the optimizer and of the schedules of all its variants.
+      ending: what the name of the file with the functions ends with, after that of the target.
+      form: what ``optgen show --ir`` calls the source.
+      source: prints that file, of the optimizer and of the schedules that the target serves.
       refuses: says why it has no kernels for a schedule; empty where it has.
     """
 
     target: str
     ending: str
+    form: str
     source: Callable[[Lowered, Sequence[Schedule]], str]
     refuses: Callable[[Schedule], str] = lambda schedule: ""
 
 
 @dataclass(frozen=True)
-class Emission:
-    """The kernels of an optimizer for one target.
+class Scheduled:
+    """The schedules of an optimizer.
 
     Attributes:
-      schedules: of the variants that have kernels, for each mode and each choice of dtypes.
+      schedules: of the variants that kernels are made for, for each mode and choice of dtypes.
       others: the sequences of those that are left to XLA.
     """
 
     schedules: tuple[Schedule, ...]
     others: tuple[KernelSequence, ...]
 
+    def served(self, emitter: Emitter) -> tuple[Schedule, ...]:
+        """The schedules that a target has kernels for."""
+        return tuple(s for s in self.schedules if not emitter.refuses(s))
 
-def schedule_all(lowered: Lowered, dtypes: Sequence[Dtypes], emitter: Emitter) -> Emission:
+    def entries(self, emitters: Sequence[Emitter]) -> list[Entry]:
+        """The sequences as tables have them, with what each target refuses."""
+        entries = []
+        for scheduled in self.schedules:
+            reasons = {e.target: e.refuses(scheduled) for e in emitters}
+            refusals = {target: reason for target, reason in reasons.items() if reason}
+            entries.append(Entry(scheduled.sequence, refusals=refusals))
+        return entries + [Entry(sequence) for sequence in self.others]
+
+
+def schedule_all(lowered: Lowered, dtypes: Sequence[Dtypes]) -> Scheduled:
     """Schedules every variant, for each mode and each choice of dtypes; functions get names."""
     planned: list[tuple[str, Schedule]] = []
     others: list[KernelSequence] = []
@@ -54,32 +69,13 @@ def schedule_all(lowered: Lowered, dtypes: Sequence[Dtypes], emitter: Emitter) -
         for number, variant in enumerate(lowered.variants):
             for kind in dtypes:
                 suffix = "" if len(dtypes) == 1 else f"_{kind.param}_{kind.grad}"
-                reason = variant.reason
-                if not reason:
-                    made = schedule(lowered.program(number, mode), number, mode, kind)
-                    reason = emitter.refuses(made)
-                if reason:
-                    others.append(unscheduled(number, mode, kind, variant.name, reason))
+                if variant.reason:
+                    others.append(unscheduled(number, mode, kind, variant.name, variant.reason))
                 else:
-                    planned.append((f"{variant.name}{suffix}", made))
-    named = [check_schedule(made) for made in name_functions(planned)]
-    return Emission(tuple(named), tuple(others))
-
-
-def emit_kernels(lowered: Lowered, dtypes: Sequence[Dtypes], emitter: Emitter) -> dict[str, str]:
-    """The ``source`` of a target, and its ``tables`` with ``KERNELS``.
-
-    Args:
-      lowered: the programs of a tree.
-      dtypes: for which dtypes of parameters and gradients to emit kernels.
-      emitter: the target's.
-    """
-    emission = schedule_all(lowered, dtypes, emitter)
-    sequences = [*(s.sequence for s in emission.schedules), *emission.others]
-    return {
-        "source": emitter.source(lowered, emission.schedules),
-        "tables": tables(lowered.name, emitter.target, emitter.ending, sequences),
-    }
+                    own = schedule(lowered.program(number, mode), number, mode, kind)
+                    planned.append((f"{variant.name}{suffix}", own))
+    named = [check_schedule(scheduled) for scheduled in name_functions(planned)]
+    return Scheduled(tuple(named), tuple(others))
 
 
 def distinct_functions(

@@ -70,8 +70,8 @@ def latex(program: Program) -> str:
         subscript = "t" if name.endswith("'") or node in moving else ""
         plain_name = name.removesuffix("'")
         text = symbol(plain_name, subscript)
-        taken = text in texts.values()
-        texts[equation.symbol] = _below(_upright(plain_name), subscript) if taken else text
+        is_used = text in texts.values()
+        texts[equation.symbol] = _below(_upright(plain_name), subscript) if is_used else text
     # A thin space: upright names side by side would read as one.
     settings = {"order": "none", "symbol_names": texts, "mul_symbol": r" \, "}
     printer = LatexPrinter(settings)
@@ -128,11 +128,11 @@ def _input(n: Node, name: str, written: set[Any]) -> str:
 
 def _moving(program: Program) -> frozenset[Node]:
     """The values that change from step to step."""
-    found: set[Node] = set()
+    moving: set[Node] = set()
     for n in walk(program.outputs):
-        if n.op in ("load", "tree_load", "step") or any(arg in found for arg in n.args):
-            found.add(n)
-    return frozenset(found)
+        if n.op in ("load", "tree_load", "step") or any(arg in moving for arg in n.args):
+            moving.add(n)
+    return frozenset(moving)
 
 
 def _line(equation: Equation, printer: Any, texts: Mapping[Any, str]) -> str:

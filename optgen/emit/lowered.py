@@ -1,13 +1,16 @@
-"""What every emitter takes: the programs of a tree's distinct leaves, cut and named."""
+"""Lowered optimizers: the input of every emitter, with the programs of a tree's distinct leaves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from optgen.ir.program import Program
 from optgen.passes.hoist import Hoisted
-from optgen.runtime.vocabulary.unit import Guard, Slot
+from optgen.runtime.vocabulary.sequence import Mode
+from optgen.runtime.vocabulary.variant import Guard, Slot
+from optgen.runtime.vocabulary.view import axes_name, dimension_names, extent_name
+from optgen.schedule.leaf import LeafProgram
 
 
 @dataclass(frozen=True)
@@ -15,21 +18,38 @@ class LoweredVariant:
     """One program among the leaves of a tree.
 
     Attributes:
-      name: what its functions are called.
+      name: the name of its functions.
       guards: the leaves that it serves.
-      slots: what is kept for such a leaf.
+      slots: the slots of such a leaf.
       math: the program before hoisting, for its equations.
+      reason: the reason for having no kernels of its leaves; empty where it has them.
     """
 
     name: str
     guards: tuple[Guard, ...]
     slots: Mapping[str, Slot]
     math: Program
+    reason: str = ""
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Names of the axes that each dimension of its view is: ``rows``, and so on."""
+        return tuple(map(extent_name, self._dimensions))
+
+    @property
+    def axes_names(self) -> tuple[str, ...]:
+        """Names of the arguments that hold the axes which each dimension is."""
+        return tuple(map(axes_name, self._dimensions))
+
+    @property
+    def _dimensions(self) -> tuple[str, ...]:
+        rank = max(len(guard.groups) for guard in self.guards)
+        return dimension_names(rank) if rank else ()
 
 
 @dataclass(frozen=True)
 class Lowered:
-    """An optimizer for a tree, ready to be printed.
+    """An optimizer for a tree, ready to be scheduled and printed.
 
     Attributes:
       name: the rule's name.
@@ -37,10 +57,11 @@ class Lowered:
       hyperparameters: the run-time ones, as programs call them.
       settings: the static ones and those that are None, with their values.
       variants: the distinct programs.
-      update: their steps, cut; ``update.leaves[i]`` belongs to ``variants[i]``.
-      init: the programs that make their slots, cut.
+      update: the programs of a step, cut: for each variant in turn the update at full precision,
+        the fused step, and the stored update.
+      init: the programs that make slots, cut; one for each variant.
       tree_slots: the slots of the whole tree.
-      masks: how many masks the optimizer has.
+      masks: the number of masks of the optimizer.
     """
 
     name: str
@@ -52,3 +73,23 @@ class Lowered:
     init: Hoisted
     tree_slots: tuple[str, ...]
     masks: int
+
+    def _place(self, variant: int, form: str) -> int:
+        return variant * len(FORMS) + FORMS.index(form)
+
+    def leaf(self, variant: int) -> Program:
+        """The update of a variant's leaves at full precision."""
+        return self.update.leaves[self._place(variant, "plain")]
+
+    def partials(self, variant: int) -> tuple[Program, ...]:
+        """The contributions of a variant's leaves to the tree reductions of each phase."""
+        return self.update.partials[self._place(variant, "plain")]
+
+    def program(self, variant: int, mode: Mode) -> LeafProgram:
+        """The leaf program of a variant, for a fused step or an update."""
+        leaf = self.update.leaves[self._place(variant, mode)]
+        return LeafProgram(leaf, self.partials(variant))
+
+
+FORMS: Sequence[str] = ("plain", "step", "update")
+"""The forms of a variant's program; see ``Lowered.update``."""

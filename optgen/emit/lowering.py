@@ -1,4 +1,4 @@
-"""Lowers traced rules: passes, views, and the cut of what is the same for every leaf."""
+"""Lowers traced rules: passes, views, and the hoisting of values that all leaves share."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from optgen import config
-from optgen.dsl.rule import Composition
+from optgen.dsl.composition import Composition
 from optgen.dsl.tracing import Traced
 from optgen.emit.lowered import Lowered, LoweredVariant
 from optgen.emit.naming import variant_names
 from optgen.ir.program import Program
+from optgen.ir.types import Axes
 from optgen.passes import driver
 from optgen.passes.dimensions import view, without_batch
 from optgen.passes.hoist import Hoisted, hoist
+from optgen.passes.names import DistinctNames
 from optgen.passes.step import AsStep, AsUpdate
 from optgen.runtime.vocabulary.leaf import Fact, LeafSpec, MaskValue
-from optgen.runtime.vocabulary.module import Guard, Placement, Slot
+from optgen.runtime.vocabulary.module import Placement
+from optgen.runtime.vocabulary.variant import Guard, Slot
 from optgen.runtime.vocabulary.view import Groups
 
 
@@ -26,10 +29,10 @@ class _Programs:
     """The programs of a kind of leaf, over the dimensions of its view.
 
     Attributes:
-      update: what a step computes; it stores ``update``, and the next slots.
-      init: what makes the slots.
+      update: the program of a step; it stores ``update``, and the next slots.
+      init: the program that makes the slots.
       slots: the slots of a leaf, by name.
-      tree_slots: the names of those of the whole tree.
+      tree_slots: the names of the slots of the whole tree.
     """
 
     update: Program
@@ -48,13 +51,13 @@ class _Programs:
         )
 
 
-def _without_first(axes: tuple[int, ...] | str) -> tuple[int, ...] | str:
+def _without_first(axes: Axes) -> Axes:
     return axes if isinstance(axes, str) else tuple(d - 1 for d in axes if d > 0)
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """A kind of leaf: its programs, how leaves are seen, and why kernels are not made for it."""
+    """A kind of leaf: its programs, its view, and the reason for having no kernels, if any."""
 
     programs: _Programs
     groups: Groups
@@ -64,30 +67,29 @@ class _Kind:
 def lower_traced(
     composition: Composition, traced: Mapping[LeafSpec, Traced]
 ) -> tuple[Lowered, Mapping[LeafSpec, Placement]]:
-    """Lowers what was traced of a composition for each leaf signature.
+    """Lowers the traced programs of a composition, one for each leaf signature.
 
     Returns:
-      The lowered programs, and which variant serves each signature.
+      The lowered programs, and the variant that serves each signature.
     """
     kinds = {t: _kind(t) for t in dict.fromkeys(traced.values())}
     members: dict[_Programs, list[tuple[LeafSpec, Traced, Groups]]] = {}
     reasons: dict[_Programs, str] = {}
-    batched = _of_a_batch([kind.programs for kind in kinds.values()])
+    batched = _of_a_batch([kind.programs for kind in kinds.values() if not kind.reason])
     for spec, t in traced.items():
         kind = kinds[t]
         programs = batched.get(kind.programs, kind.programs)
         groups = ((), *kind.groups) if kind.programs in batched else kind.groups
         members.setdefault(programs, []).append((spec, t, groups))
         reasons[programs] = kind.reason
-    variants, where = [], {}
+    variants: list[LoweredVariant] = []
+    where: dict[LeafSpec, Placement] = {}
     guards = [_guards(group) for group in members.values()]
     for number, (name, guard, (programs, group)) in enumerate(
         zip(variant_names(guards), guards, members.items(), strict=True)
     ):
         slots = dict(programs.slots)
-        variants.append(
-            LoweredVariant(name, guard, slots, programs.update, reasons[programs])
-        )
+        variants.append(LoweredVariant(name, guard, slots, programs.update, reasons[programs]))
         where |= {spec: Placement(number, groups) for spec, _, groups in group}
     return _lowered(composition, list(members), variants), where
 
@@ -112,7 +114,7 @@ def _lowered(
 
 
 def _forms(update: Program) -> tuple[Program, Program, Program]:
-    """The program of an update as it is, as a fused step, and as what stores the update."""
+    """Three forms of a program: the update at full precision, a fused step, a stored update."""
     step = driver.run(update, (AsStep(), *driver.DEFAULT))
     return update, step, AsUpdate().run(update)
 
@@ -124,7 +126,8 @@ def optimize(program: Program) -> Program:
 
 @functools.lru_cache(maxsize=1024)
 def _kind(traced: Traced) -> _Kind:
-    viewed = view([optimize(traced.update), optimize(traced.init)])
+    programs = [optimize(traced.update), optimize(traced.init)]
+    viewed = view([DistinctNames().run(program) for program in programs])
     update, init = viewed.programs
     slots = tuple(
         (slot.key, Slot(slot.dtype, viewed.axes(slot.axes), slot.constant))
@@ -136,11 +139,16 @@ def _kind(traced: Traced) -> _Kind:
 
 
 def _of_a_batch(programs: Sequence[_Programs]) -> dict[_Programs, _Programs]:
-    """For programs that are those of a batch of one, the programs of a batch."""
+    """A map from programs of a batch of one to the programs of a batch, where both occur.
+
+    Not where a slot is one number for each matrix: of a matrix alone that is a scalar.
+    """
     batched: dict[_Programs, _Programs] = {}
     distinct = list(dict.fromkeys(programs))
     for candidate in distinct:
-        if candidate.update.rank is not None and candidate.update.rank > 2:
+        # A slot of each batch has the shape () for leaves without one, and (1, …) beside others.
+        by_batch = any(slot.axes == (0,) for _, slot in candidate.slots)
+        if candidate.update.rank is not None and candidate.update.rank > 2 and not by_batch:
             batched.setdefault(candidate.without_batch(), candidate)
     return {p: batched[p] for p in distinct if p in batched}
 
@@ -166,7 +174,7 @@ def _guards(group: Sequence[tuple[LeafSpec, Traced, Groups]]) -> tuple[Guard, ..
 
 
 def _widen(masks: list[tuple[MaskValue | str, ...]]) -> list[tuple[MaskValue | str, ...]]:
-    """The same choices in fewer: a mask of which None, True and False all occur is any."""
+    """The same choices in fewer tuples: a mask is ``any`` where None, True and False all occur."""
     masks = list(dict.fromkeys(masks))
     for place in range(len(masks[0])):
         others: dict[tuple[object, ...], set[object]] = {}

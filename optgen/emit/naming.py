@@ -1,14 +1,14 @@
-"""What the functions of each variant are called."""
+"""Names of the functions of each variant."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from optgen.runtime.vocabulary.unit import Guard
+from optgen.runtime.vocabulary.variant import Guard
 
 
 def variant_names(guards: Sequence[tuple[Guard, ...]]) -> list[str]:
-    """A name for each variant that says what tells it apart; ``leaf`` where there is one."""
+    """A name for each variant, from the guards that tell it apart; ``leaf`` for a single one."""
     if len(guards) == 1:
         return ["leaf"]
     names: list[str] = []
@@ -25,7 +25,7 @@ def variant_names(guards: Sequence[tuple[Guard, ...]]) -> list[str]:
 def _describe(guard: Guard) -> str:
     for question, _, value in guard.facts:
         if question == "factored_axes":
-            return "whole" if value is None else f"factored_{value[0]}_{value[1]}"
+            return "whole" if value is None else "factored"
     words = [f"{question}_{_word(value)}" for question, _, value in guard.facts[:2]]
     chosen = [mask for mask in guard.masks if mask != "any"]
     if any(mask is False for mask in chosen):

@@ -1,4 +1,4 @@
-"""In which order a kernel stores what it updates in place."""
+"""The order in which a kernel stores the arrays that it updates in place."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from optgen.ir.node import Node
 def readers_first(
     outputs: Sequence[Node], computed: Collection[Node] = ()
 ) -> tuple[list[Node], list[Node]]:
-    """The stores in an order in which none overwrites what another still reads.
+    """Orders stores so that none overwrites an array that a later one reads.
 
     Args:
       outputs: the stores.
-      computed: values that are there before the first of them.
+      computed: values that are computed before the first of them.
 
     Returns:
-      Those that have such an order, and after them those that have none.
+      The stores that have such an order, and the list of those that have none.
     """
     waiting = list(outputs)
     ordered: list[Node] = []
@@ -35,12 +35,12 @@ def readers_first(
 
 
 def _evaluated(output: Node, computed: Collection[Node]) -> set[Node]:
-    """All that is evaluated for a value."""
-    found: set[Node] = set()
+    """The nodes that are evaluated for a value."""
+    evaluated: set[Node] = set()
     waiting = [output]
     while waiting:
         n = waiting.pop()
-        if n not in found and n not in computed:
-            found.add(n)
+        if n not in evaluated and n not in computed:
+            evaluated.add(n)
             waiting += n.args
-    return found
+    return evaluated

@@ -1,13 +1,13 @@
-"""Which values of a math program a paper would name, and what it would call them.
+"""The equations of a math program: the values that a paper would name, and their names.
 
-What only moves numbers (a broadcast, the widening of a load, the rounding of what is stored) is
-not seen in an equation; a cast that rounds in the middle of a rule is. No SymPy is needed here,
-so that emitted code can carry its equations without importing it.
+Operations that only move numbers (a broadcast, the widening of a load, the rounding of a stored
+value) do not appear in an equation; a cast that rounds in the middle of a rule does. No SymPy is
+needed here, so that emitted code can carry its equations without importing it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -26,8 +26,8 @@ class Line:
 
     Attributes:
       role: ``value``, ``slot`` or ``tree`` (the next value of a slot of the leaf, or of the whole
-        tree), or ``update`` (what is added to p).
-      name: what stands on the left; ``mu'`` is the next value of the slot ``mu``.
+        tree), or ``update`` (the value added to p).
+      name: the left-hand side; ``mu'`` is the next value of the slot ``mu``.
       node: the value on the right.
       key: the name of the effect that stores the value; for a ``value`` its name.
     """
@@ -40,11 +40,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """The equations of a program, in order, and what its values are called in them.
+    """The equations of a program, in order, and the names of values in them.
 
     Attributes:
       lines: the equations; the update comes last.
-      names: what stands for a value where it is used: the inputs, and what has a line.
+      names: the names of the inputs, and of the values that have an equation.
     """
 
     lines: tuple[Line, ...]
@@ -68,7 +68,7 @@ def stored(effect: Node) -> Node:
 
 
 def is_input(n: Node) -> bool:
-    """Whether a node is read rather than computed."""
+    """True for a node that is read rather than computed."""
     return OPS[n.op].kind == "input"
 
 
@@ -79,7 +79,7 @@ class Idiom:
     Attributes:
       word: the word.
       total: the sum inside.
-      of: what the mean or the norm is of.
+      of: the argument of the mean or the norm.
     """
 
     word: str
@@ -105,17 +105,17 @@ def idiom(n: Node, names: Container[Node] = ()) -> Idiom | None:
 
 
 def partial_axes(reduction: Node) -> Axes:
-    """The axes that a reduction names; () where it reduces all that its argument varies along."""
+    """The axes that a reduction names; () where it reduces all the axes of its argument."""
     return () if reduction.attr == reduction.args[0].type.axes else reduction.attr
 
 
 def uniform(nodes: Iterable[Node]) -> frozenset[Node]:
-    """Those of the nodes (arguments first) that hyperparameters and the step alone decide."""
-    found: set[Node] = set()
+    """Returns the nodes that hyperparameters and the step alone decide; takes arguments first."""
+    same: set[Node] = set()
     for n in nodes:
-        if n.op in _UNIFORM or (n.args and all(meaning(arg) in found for arg in n.args)):
-            found.add(n)
-    return frozenset(found)
+        if n.op in _UNIFORM or (n.args and all(meaning(arg) in same for arg in n.args)):
+            same.add(n)
+    return frozenset(same)
 
 
 def outline(program: Program, exact: bool = False) -> Outline:
@@ -143,11 +143,12 @@ def outline(program: Program, exact: bool = False) -> Outline:
             lines[value] = line
     uses = Counter(values.values()) + Counter(meaning(arg) for n in nodes for arg in n.args)
     wanted = _all_shared(nodes, uses) if exact else _readable(program, nodes, uses, lines)
-    taken = set(names.values())
+    used, numbered = set(names.values()), Counter[str]()
+    stores = set(values.values())
     for n in nodes:
-        only_update = uses[n] == 1 and n in values.values()
+        only_update = uses[n] == 1 and n in stores
         if n in wanted and not (is_input(n) or n in lines or only_update):
-            name = _unused(wanted[n], taken)
+            name = _unused(wanted[n], used, numbered)
             lines[n] = Line("value", name, n, name)
     names |= {n: line.name for n, line in lines.items()}
     return Outline((*(lines[n] for n in nodes if n in lines), *repeated, *update), names)
@@ -169,33 +170,34 @@ def _input_name(n: Node, short: Mapping[str, str]) -> str:
 
 
 def extent_name(axes: Axes) -> str:
-    """How an equation calls the number of elements along some axes."""
+    """The name, in equations, of the number of elements along some axes."""
     return "size" if axes == LEAF else "size_" + "_".join(map(str, axes))
 
 
-def _unused(name: str, taken: set[str]) -> str:
-    """The name, or ``name_2`` and so on where it is taken; it is taken from now on."""
-    candidate, count = name, 1
-    while candidate in taken:
-        count += 1
-        candidate = f"{name}_{count}"
-    taken.add(candidate)
+def _unused(name: str, used: set[str], numbered: Counter[str]) -> str:
+    """The name, or ``name_2`` and so on where it is in use; adds it to the names in use."""
+    candidate = name
+    while candidate in used:
+        numbered[name] += 1
+        candidate = f"{name}_{numbered[name] + 1}"
+    used.add(candidate)
     return candidate
 
 
 def _readable(
     program: Program, nodes: list[Node], uses: Mapping[Node, int], lines: Mapping[Node, Line]
 ) -> dict[Node, str]:
-    """What the author named, and what is large and used twice."""
+    """The equations for readers: values that the author named, and large ones that serve twice."""
     wanted = _authors_names(program, nodes, uses)
+    named = ChainMap(wanted, lines)  # type: ignore[arg-type]  # to ask what has a name
     size: dict[Node, int] = {}
     for n in nodes:
-        found = idiom(n, wanted.keys() | lines.keys())
-        parts = n.args if found is None else (found.of,)
+        phrase = idiom(n, named)
+        parts = n.args if phrase is None else (phrase.of,)
         size[n] = 0 if is_input(n) else 1 + sum(size[meaning(arg)] for arg in parts)
         if uses[n] > 1 and size[n] >= _WORTH_A_NAME:
             wanted.setdefault(n, "x")
-        if n in wanted or n in lines:
+        if n in named:
             size[n] = 0
     return wanted
 
@@ -203,7 +205,7 @@ def _readable(
 def _authors_names(
     program: Program, nodes: list[Node], uses: Mapping[Node, int]
 ) -> dict[Node, str]:
-    """What the author named. Of ``u = a``, ``u = u + b`` only the last, if ``a`` serves once."""
+    """The author's names; of ``u = a``, ``u = u + b`` only the last, if ``a`` serves once."""
     position = {n: i for i, n in enumerate(nodes)}
     by_name: dict[str, set[Node]] = {}
     for n, name in program.names.items():
@@ -217,7 +219,7 @@ def _authors_names(
 
 
 def _all_shared(nodes: list[Node], uses: Mapping[Node, int]) -> dict[Node, str]:
-    """What an evaluation computes once."""
+    """The equations for evaluation: every value that it computes once and uses again."""
     same = uniform(nodes)
     scalars = {meaning(arg) for n in nodes if n not in same for arg in n.args} & same
     return {n: "v" for n in nodes if uses[n] > 1 or n in scalars or OPS[n.op].kind == "tree"}

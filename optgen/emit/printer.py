@@ -1,54 +1,25 @@
-"""Prints the values of a program as named statements and nested expressions.
+"""Printer of the values of a program as named statements and nested expressions.
 
-What every target shares: what gets a name, in which order, and where parentheses stand. A target
-says how each operation is spelled.
+All targets share it: it decides which values get a name, their order, and the parentheses. A
+target decides the spelling of each operation.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from optgen.ir.node import Node
-from optgen.ir.ops import OPS
+from optgen.ir.node import Node, walk
+from optgen.ir.ops import OPS, Operator, Spelling, call, is_elementwise
 from optgen.ir.program import Program
-from optgen.ir.types import SCALAR
+from optgen.ir.types import BOOL, SCALAR
 
 ATOM = 100
-"""The precedence of what never needs parentheses."""
+"""The precedence of text that never needs parentheses."""
 
+_NEGATIVE = 7  # the precedence of a number with a sign, in every language that is printed
 _WIDTH = 68  # of an expression; what is longer is split over named terms
 
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """An infix or prefix operator: its spelling, and how tightly it binds."""
-
-    symbol: str
-    precedence: int
-    right: bool = False
-    chains: bool = True
-
-
-INFIX = {
-    "or": Operator("|", 2),
-    "and": Operator("&", 4),
-    "add": Operator("+", 5),
-    "sub": Operator("-", 5),
-    "mul": Operator("*", 6),
-    "div": Operator("/", 6),
-    "pow": Operator("**", 9, right=True),
-    "lt": Operator("<", 1, chains=False),
-    "le": Operator("<=", 1, chains=False),
-    "gt": Operator(">", 1, chains=False),
-    "ge": Operator(">=", 1, chains=False),
-    "eq": Operator("==", 1, chains=False),
-    "ne": Operator("!=", 1, chains=False),
-}
-"""Python's infix operators with Python's precedences."""
-
-PREFIX = {"neg": Operator("-", 7), "not": Operator("~", 7)}
 
 Text = tuple[str, int]
 """An expression and the precedence of its outermost operator."""
@@ -57,15 +28,14 @@ Text = tuple[str, int]
 class Printer:
     """Prints one program; subclasses spell the operations of a language."""
 
-    infix = INFIX
-    prefix = PREFIX
-
     def __init__(self, program: Program, reserved: Iterable[str] = ()) -> None:
         self.program = program
         self.reads: list[str] = []
         self.statements: list[tuple[str, str]] = []
         self._texts: dict[Node, Text] = {}
         self._uses: Counter[Node] = Counter()
+        self._aliases: defaultdict[Node, list[Node]] = defaultdict(list)
+        self._numbered: Counter[str] = Counter()
         inputs = (n.attr for n in program.nodes() if n.op in ("load", "scalar", "hyper"))
         self._taken = {"step", *(a for a in inputs if isinstance(a, str)), *reserved}
         self._count_uses()
@@ -80,17 +50,17 @@ class Printer:
         """A number."""
         return repr(int(value)) if value.is_integer() and abs(value) < 1e6 else repr(value)
 
-    def call(self, op: str, args: list[str]) -> str:
-        """An operation that has no operator."""
-        return f"{op}({', '.join(args)})"
+    def spelling(self, op: str) -> Spelling:
+        """The spelling of an operation in the language; by default its operator, or its name."""
+        return OPS[op].operator or op
 
     def reduction(self, n: Node) -> Text:
         """A reduction of a leaf."""
-        return self.call(n.op, [self.text(n.args[0])[0]]), ATOM
+        return call(n.op, [self.text(n.args[0])[0]]), ATOM
 
     def mean(self, total: Node) -> Text:
         """A sum over the number of its terms."""
-        return self.call("mean", [self.text(total.args[0])[0]]), ATOM
+        return call("mean", [self.text(total.args[0])[0]]), ATOM
 
     def extent(self, n: Node) -> Text:
         """A number of elements."""
@@ -123,7 +93,7 @@ class Printer:
         return n
 
     def cast_is_silent(self, n: Node) -> bool:
-        """Whether a move is not spelled."""
+        """True where the language does not spell this move."""
         return True
 
     def _count_uses(self) -> None:
@@ -131,33 +101,33 @@ class Printer:
             for arg in n.args:
                 if n.op not in ("broadcast", "cast") or not self.cast_is_silent(n):
                     self._uses[self.visible(arg)] += 1
+        for n in self.program.names:
+            if self.visible(n) is not n:
+                self._aliases[self.visible(n)].append(n)
 
     def unique(self, name: str) -> str:
         """A name that nothing else has."""
-        base, count = name, 1
+        base = name
         while name in self._taken:
-            count += 1
-            name = f"{base}_{count}"
+            self._numbered[base] += 1
+            name = f"{base}_{self._numbered[base] + 1}"
         self._taken.add(name)
         return name
 
     def text(self, n: Node) -> Text:
-        """How a value is written where it is used: its name, or its expression."""
+        """The text of a value in an expression: its name, or its own expression."""
         n = self.visible(n)
         if n not in self._texts:
             text = self._expression(n)
             trivial = OPS[n.op].kind == "input" or (n.op == "neg" and n.args[0].op == "const")
-            author = next((self.name(m) for m in self._aliases(n) if self.name(m)), None)
+            author = next((self.name(m) for m in (n, *self._aliases[n]) if self.name(m)), None)
             if not trivial and (author or self._uses[n] > 1):
                 text = self.bind(author or self.default_name(n), text)
             self._texts[n] = text
         return self._texts[n]
 
-    def _aliases(self, n: Node) -> list[Node]:
-        return [n, *(m for m in self.program.names if m is not n and self.visible(m) is n)]
-
     def default_name(self, n: Node) -> str:
-        """What a value is called that is used twice and that the author did not name."""
+        """The name of a value that is used twice and has no name of the author's."""
         if n.op == "mul" and n.args[0] is n.args[1]:
             inner = self.visible(n.args[0])
             if inner.op in ("load", "scalar"):
@@ -173,7 +143,7 @@ class Printer:
     def _expression(self, n: Node) -> Text:
         kind = OPS[n.op].kind
         if n.op == "const":
-            return self.const(n.attr), ATOM if n.attr >= 0 else PREFIX["neg"].precedence
+            return self.const(n.attr), ATOM if n.attr >= 0 else _NEGATIVE
         if n.op == "extent":
             return self.extent(n)
         if kind == "input":
@@ -185,9 +155,10 @@ class Printer:
         return self.operation(n)
 
     def operation(self, n: Node) -> Text:
-        """An elementwise operation, split over statements where it would be too long."""
+        """The text of an elementwise operation, split over statements where it is too long."""
         if total := _sum_of_mean(n):
             return self.mean(total)
+        self._prepare(n.args)
         parts = [self.text(arg) for arg in n.args]
         while sum(len(text) for text, _ in parts) > _WIDTH:
             longest = max(range(len(parts)), key=lambda i: len(parts[i][0]))
@@ -198,31 +169,47 @@ class Printer:
             parts = [self.text(arg) for arg in n.args]
         return self.spell(n, parts)
 
+    def _prepare(self, args: Iterable[Node]) -> None:
+        """Prints the operands of the arguments, in the order in which these would ask for them.
+
+        So the arguments of a value are printed before the value, at any depth without recursion.
+        """
+        visible = map(self.visible, args)
+        for n in walk(visible, self._texts, lambda n: map(self.visible, self._operands(n))):
+            self.text(n)
+
+    def _operands(self, n: Node) -> tuple[Node, ...]:
+        """The nodes whose text is a part of the node's; none where it fetches them, as a mean."""
+        if n.op == "cast":
+            (arg,) = n.args
+            return n.args if arg.type.dtype == BOOL else arg.args
+        return n.args if is_elementwise(n.op) and not _sum_of_mean(n) else ()
+
     def spell(self, n: Node, parts: list[Text]) -> Text:
-        """Joins an operation's arguments by its operator, or in a call."""
-        if n.op in self.infix:
-            operator = self.infix[n.op]
-            a, b = parts
-            left, right = (
-                operator.precedence + operator.right,
-                operator.precedence + (not operator.right),
-            )
-            if not operator.chains:  # a < b < c means something else
-                left = right = operator.precedence + 1
-            simple = all(
-                part.replace(".", "").isidentifier() or part.isdigit() for part, _ in parts
-            )
-            space = "" if n.op == "pow" and simple else " "  # as Black and Ruff space powers
-            symbol = f"{space}{operator.symbol}{space}"
-            return f"{_within(a, left)}{symbol}{_within(b, right)}", operator.precedence
-        if n.op in self.prefix:
-            operator = self.prefix[n.op]
-            return f"{operator.symbol}{_within(parts[0], operator.precedence)}", operator.precedence
-        return self.call(n.op, [text for text, _ in parts]), ATOM
+        """Joins the arguments of an operation by its operator, or in a call."""
+        return self.joined(n.op, parts)
+
+    def joined(self, op: str, parts: list[Text]) -> Text:
+        """The text of an operation applied to printed arguments."""
+        spelling = self.spelling(op)
+        if not isinstance(spelling, Operator):
+            return call(spelling, [text for text, _ in parts]), ATOM
+        if len(parts) == 1:
+            operand = _within(parts[0], spelling.precedence)
+            return f"{spelling.symbol}{operand}", spelling.precedence
+        a, b = parts
+        left = spelling.precedence + spelling.right
+        right = spelling.precedence + (not spelling.right)
+        if not spelling.chains:  # a < b < c means something else
+            left = right = spelling.precedence + 1
+        simple = all(part.replace(".", "").isidentifier() or part.isdigit() for part, _ in parts)
+        space = "" if op == "pow" and simple else " "  # as Black and Ruff space powers
+        symbol = f"{space}{spelling.symbol}{space}"
+        return f"{_within(a, left)}{symbol}{_within(b, right)}", spelling.precedence
 
 
 def _sum_of_mean(n: Node) -> Node | None:
-    """The sum that a division makes a mean of, if it does."""
+    """The sum in a division that computes a mean; None for other nodes."""
     if n.op != "div":
         return None
     total, count = n.args

@@ -5,24 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from optgen.emit.printer import ATOM, INFIX, PREFIX, Printer, Text
-from optgen.ir.node import Node
+from optgen.emit.printer import ATOM, Printer, Text
+from optgen.ir.node import Node, walk
+from optgen.ir.ops import OPS, Spelling
 from optgen.ir.types import BOOL, LEAF, PARAM, REAL, SCALAR, Axes, join
 
 WIDTH = 100
 
-_JNP = {"atan2": "arctan2"}
-
-# Python's own / and ** raise where IEEE arithmetic has an answer, and its & | ~ are for bits.
-_SCALAR_FUNCTIONS = {
-    "div": "divide",
-    "pow": "power",
-    "and": "logical_and",
-    "or": "logical_or",
-    "not": "logical_not",
-}
-_CONSTANT_INFIX = {op: how for op, how in INFIX.items() if op not in _SCALAR_FUNCTIONS}
-_CONSTANT_PREFIX = {op: how for op, how in PREFIX.items() if op not in _SCALAR_FUNCTIONS}
 _RESERVED = ("jnp", "lax", "scalar", "along", "round_to", "param", "grad")
 
 
@@ -30,14 +19,13 @@ class Jnp(Printer):
     """Expressions of ``jax.numpy`` over the arrays of a leaf, in the leaf's precision."""
 
     def __init__(self, program: Any, array: str, reserved: Iterable[str] = ()) -> None:
+        self._known_axes: dict[Node, Axes] = {}
         self.array = array  # an array that is there and varies along every axis
         super().__init__(program, (*_RESERVED, *reserved))
 
-    def call(self, op: str, args: list[str]) -> str:
-        """The function of ``jnp`` with the operation's name."""
-        if op == "rsqrt":
-            return f"lax.rsqrt({args[0]})"
-        return f"jnp.{_JNP.get(op, op)}({', '.join(args)})"
+    def spelling(self, op: str) -> Spelling:
+        """An operator, or a function of ``jnp``."""
+        return OPS[op].in_jnp()
 
     def reduction(self, n: Node) -> Text:
         """A sum, maximum or minimum; reduced axes are kept unless all are reduced."""
@@ -52,11 +40,11 @@ class Jnp(Printer):
         return f"jnp.{function}({argument}{options})"
 
     def mean(self, total: Node) -> Text:
-        """A mean over the axes of a sum; the count is jnp's own affair."""
+        """A mean over the axes of a sum; jnp counts the elements itself."""
         return self._reduce("mean", total, self.filled(total.args[0])), ATOM
 
     def extent(self, n: Node) -> Text:
-        """How many elements there are, as Python knows them."""
+        """The number of elements, a Python number when the step is traced."""
         array = self.read(self.array)
         if n.attr == LEAF:
             return f"max({array}.size, 1)", ATOM
@@ -93,8 +81,8 @@ class Jnp(Printer):
             )
         shape = f"{array}.shape" if whole else self._shape(array, n.type.axes)
         if value.op == "const":
-            made = f"zeros({shape}" if value.attr == 0 else f"full({shape}, {text}"
-            return f"jnp.{made}, {array}.dtype)"
+            call = f"zeros({shape}" if value.attr == 0 else f"full({shape}, {text}"
+            return f"jnp.{call}, {array}.dtype)"
         return f"jnp.broadcast_to({text}, {shape})"
 
     def _shape(self, array: str, axes: Axes) -> str:
@@ -102,12 +90,14 @@ class Jnp(Printer):
 
     def _axes(self, n: Node) -> Axes:
         """The axes that the printed value really has, once broadcasts are left to jnp."""
-        if n.op in ("load", "sum", "max", "min"):
-            return n.type.axes
-        axes: Axes = SCALAR
-        for arg in n.args:
-            axes = join(axes, self._axes(self.visible(arg)), self.program.rank or 0)
-        return axes
+        for m in walk([n], self._known_axes):
+            axes = m.type.axes
+            if m.op not in ("load", "sum", "max", "min"):
+                axes = SCALAR
+                for arg in m.args:
+                    axes = join(axes, self._known_axes[arg], self.program.rank or 0)
+            self._known_axes[m] = axes
+        return self._known_axes[n]
 
 
 class Scalars(Printer):
@@ -116,13 +106,9 @@ class Scalars(Printer):
     def __init__(self, program: Any) -> None:
         super().__init__(program, _RESERVED)
 
-    def call(self, op: str, args: list[str]) -> str:
-        """The function of ``jnp`` with the operation's name."""
-        return (
-            f"lax.rsqrt({args[0]})"
-            if op == "rsqrt"
-            else (f"jnp.{_JNP.get(op, op)}({', '.join(args)})")
-        )
+    def spelling(self, op: str) -> Spelling:
+        """An operator, or a function of ``jnp``."""
+        return OPS[op].in_jnp()
 
     def cast_is_silent(self, n: Node) -> bool:
         """Only booleans and roundings are cast among scalars."""
@@ -132,21 +118,16 @@ class Scalars(Printer):
         """A boolean as 0 or 1, or a rounding inside the rule."""
         (arg,) = n.args
         if arg.type.dtype == BOOL:
-            return self.call("where", [self.text(arg)[0], "1.0", "0.0"]), ATOM
+            return self.joined("where", [self.text(arg), ("1.0", ATOM), ("0.0", ATOM)])
         return f"round_to({self.text(arg.args[0])[0]}, jnp.{arg.type.dtype})", ATOM
 
 
 class Constants(Scalars):
     """Scalar arithmetic that stays in Python's doubles where it is given Python numbers."""
 
-    infix = _CONSTANT_INFIX
-    prefix = _CONSTANT_PREFIX
-
-    def call(self, op: str, args: list[str]) -> str:
-        """The function of ``optgen.runtime.execution.scalar`` for the operation."""
-        if op == "abs":
-            return f"abs({args[0]})"
-        return f"scalar.{_SCALAR_FUNCTIONS.get(op, op)}({', '.join(args)})"
+    def spelling(self, op: str) -> Spelling:
+        """An operator that never raises, or a function of ``optgen.runtime.execution.scalar``."""
+        return OPS[op].of_numbers()
 
 
 def _axis(axes: Axes) -> str:
@@ -168,7 +149,7 @@ def literal(value: Any) -> str:
 
 
 class Doc(NamedTuple):
-    """A bracketed list: what opens it, its items, what closes it."""
+    """A bracketed list: its opening text, its items, its closing text."""
 
     head: str
     items: Sequence[str | Doc]
@@ -179,9 +160,9 @@ def render(doc: str | Doc, indent: str = "", after: int = 0) -> str:
     """The text of a list: on one line where it fits, else one item a line, as Ruff leaves it.
 
     Args:
-      doc: what to print.
-      indent: what stands before its first line.
-      after: how many characters follow its last.
+      doc: the list to print.
+      indent: the text before its first line.
+      after: the number of characters that follow its last line.
     """
     if isinstance(doc, str):
         return doc

@@ -1,8 +1,12 @@
 """A math program read out as SymPy equations.
 
 Nothing is evaluated on the way: SymPy would turn the compensation ``(t - s) - y`` of a Kahan sum,
-with ``t = s + y``, into 0. ``a / b`` is ``a * b**-1``, as SymPy writes it. What mathematics has no
-symbol for (a reduction, a rounding, a choice) is a function of ``optgen.emit.functions``.
+with ``t = s + y``, into 0. ``a / b`` is ``a * b**-1``, as SymPy writes it. An operation without a
+symbol in mathematics (a reduction, a rounding, a choice) is a function of
+``optgen.emit.functions``.
+
+Expressions are built without recursion, but SymPy itself compares and prints them with it: it
+cannot show an equation that nests deeper than Python's limit, some hundreds of operations.
 
 Importing this module imports SymPy: import it inside functions.
 """
@@ -10,33 +14,17 @@ Importing this module imports SymPy: import it inside functions.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import sympy as sp
-from sympy.codegen.cfunctions import expm1, log1p
 
-from optgen.emit.functions import (
-    Cast,
-    CubeRoot,
-    IsFinite,
-    LeafMax,
-    LeafMean,
-    LeafMin,
-    LeafNorm,
-    LeafSum,
-    NotANumber,
-    Reduction,
-    RoundHalfEven,
-    TreeMax,
-    TreeNorm,
-    TreeSum,
-    Truth,
-    Where,
-)
+from optgen.emit import functions
+from optgen.emit.functions import Cast, LeafMean, LeafNorm, NotANumber, TreeNorm, Truth
 from optgen.emit.outline import Line, idiom, is_input, meaning, outline, partial_axes
-from optgen.ir.node import Node
-from optgen.ir.ops import OPS
+from optgen.ir.node import Node, walk
+from optgen.ir.ops import OPS, Op
 from optgen.ir.program import Program
 from optgen.ir.types import BOOL, LEAF, Axes
 
@@ -46,10 +34,10 @@ class Equation:
     """``symbol = value``.
 
     Attributes:
-      line: what the equation is for, and the node it was read from.
-      symbol: the left side, called as the line is: ``mu'`` for the next value of the slot ``mu``,
-        ``p'`` for the update. Where the equations are for evaluation, symbols are numbered.
-      value: the right side, unevaluated. Of the update it is what is added to p.
+      line: the role of the equation, and the node that it was read from.
+      symbol: the left side, with the name of the line: ``mu'`` for the next value of the slot
+        ``mu``, ``p'`` for the update.
+      value: the right side, unevaluated. For the update it is the value added to p.
     """
 
     line: Line
@@ -59,7 +47,7 @@ class Equation:
 
 @dataclass(frozen=True, slots=True)
 class Equations:
-    """The equations of a program in order, and the symbols of what it reads.
+    """The equations of a program in order, and the symbols of its inputs.
 
     Attributes:
       equations: each uses the symbols of the inputs and of those before it.
@@ -80,64 +68,97 @@ class Equations:
         return next(e for e in self.equations if e.line.name == name)
 
 
-def equations(program: Program, *, exact: bool = False, evaluate: bool = False) -> Equations:
+def equations(program: Program, *, evaluate: bool = False) -> Equations:
     """Reads a math program out as equations, in the order in which they are computed.
 
     Args:
       program: a math program, as it was traced.
-      exact: for evaluation rather than for reading, see ``optgen.emit.outline.outline``.
-      evaluate: let SymPy simplify as it builds; for proofs, and never for what is shown.
+      evaluate: let SymPy simplify as it builds; for proofs, and never for display.
 
     Returns:
-      An equation for the next value of each slot, for what the author named, for what is used
-      several times, and last for the update.
+      An equation for the next value of each slot, for each value that the author named or that is
+      used several times, and last for the update.
     """
-    plan = outline(program, exact)
-    symbols = {n: _symbol(name, i, exact) for i, (n, name) in enumerate(plan.names.items())}
+    plan = outline(program)
+    symbols = {n: sp.Symbol(name, real=True) for n, name in plan.names.items()}
     known: dict[Node, sp.Basic] = {n: s for n, s in symbols.items() if is_input(n)}
-    build = Expressions(exact, evaluate)
+    build = Expressions(evaluate)
     result = []
-    for i, line in enumerate(plan.lines, len(symbols)):
+    for line in plan.lines:
         owns = line.role != "update" and plan.names.get(line.node) == line.name
-        symbol = symbols[line.node] if owns else _symbol(line.name, i, exact)
+        symbol = symbols[line.node] if owns else sp.Symbol(line.name, real=True)
         result.append(Equation(line, symbol, build(line.node, known)))
         if owns:
             known[line.node] = symbol
     return Equations(tuple(result), symbols)
 
 
-def _symbol(name: str, number: int, exact: bool) -> sp.Symbol:
-    # lambdify replaces what is no identifier, and SymPy evaluates where it replaces.
-    return sp.Symbol(f"x{number}" if exact else name, real=True)
-
-
 class Expressions:
     """Builds the SymPy expression of a node."""
 
-    def __init__(self, exact: bool = False, evaluate: bool = False) -> None:
-        self.exact, self.evaluate = exact, evaluate
+    def __init__(self, evaluate: bool = False) -> None:
+        self.evaluate = evaluate
 
     def __call__(self, n: Node, known: Mapping[Node, sp.Basic]) -> sp.Basic:
-        """The expression of ``n``, in terms of what is known already."""
-        n = meaning(n)
-        if n in known:
-            return known[n]
+        """The expression of ``n``, in terms of the known ones."""
+        values: dict[Node, sp.Basic] = {}
+
+        def operands(n: Node) -> Iterable[Node]:
+            if n in known:
+                return ()
+            phrase = idiom(n, known)
+            return map(meaning, n.args if phrase is None else (phrase.of,))
+
+        for m in walk([meaning(n)], args=operands):
+            values[m] = known[m] if m in known else self._value(m, known, values)
+        return values[meaning(n)]
+
+    def _value(
+        self, n: Node, known: Mapping[Node, sp.Basic], values: Mapping[Node, sp.Basic]
+    ) -> sp.Basic:
         if n.op == "const":
             return number(n.attr)
-        if not self.exact and (found := idiom(n, known)):
-            x = self(found.of, known)
-            if found.word == "global_norm":
+        if phrase := idiom(n, known):
+            x = values[meaning(phrase.of)]
+            if phrase.word == "global_norm":
                 return TreeNorm(x)
-            return _reduction(LeafMean if found.word == "mean" else LeafNorm, x, found.total)
-        args = [self(arg, known) for arg in n.args]
+            return _reduction(LeafMean if phrase.word == "mean" else LeafNorm, x, phrase.total)
+        args = [values[meaning(arg)] for arg in n.args]
         if n.op == "cast":
             truth = n.args[0].type.dtype == BOOL
             return Truth(*args) if truth else Cast(*args, sp.Symbol(n.type.dtype))
         if OPS[n.op].kind == "reduce":
-            return _reduction(_REDUCTIONS[n.op], args[0], n)
-        if n.op in _OWN:
-            return _OWN[n.op](*args)
-        return _FUNCTIONS[n.op](*args, evaluate=self.evaluate)
+            return _reduction(form(n.op), args[0], n)
+        return form(n.op)(*args, evaluate=self.evaluate)
+
+
+def form(op: str) -> Callable[..., sp.Basic]:
+    """The function of SymPy for an operation: of arguments, and ``evaluate``."""
+    return _form(OPS[op])
+
+
+@cache
+def _form(row: Op) -> Callable[..., sp.Basic]:
+    if row.name in _FORMS:
+        return _FORMS[row.name]
+    name = row.sympy or row.name
+    if not name.isidentifier():
+        return _expression(row)
+    for module in (functions, sp):
+        function = getattr(module, name, None)
+        if isinstance(function, type) and issubclass(function, sp.Basic):
+            return function
+    return functions.named(name, row.arity)
+
+
+def _expression(row: Op) -> Callable[..., sp.Basic]:
+    names = row.arguments.split(", ")
+
+    def build(*args: sp.Basic, evaluate: bool = False) -> sp.Basic:
+        with sp.evaluate(evaluate):
+            return eval(row.sympy, dict(vars(sp)), dict(zip(names, args, strict=True)))
+
+    return build
 
 
 def number(value: float) -> sp.Expr:
@@ -152,7 +173,7 @@ def axes_tuple(axes: Axes) -> sp.Tuple:
     return sp.Tuple() if axes == LEAF else sp.Tuple(*axes)
 
 
-def _reduction(function: type[Reduction], x: sp.Expr, n: Node) -> sp.Expr:
+def _reduction(function: Callable[..., sp.Expr], x: sp.Expr, n: Node) -> sp.Expr:
     return function(x, axes_tuple(partial_axes(n)), axes_tuple(n.args[0].type.axes))
 
 
@@ -186,47 +207,14 @@ def _power(exponent: sp.Rational) -> Callable[..., sp.Expr]:
     return lambda a, evaluate: sp.Pow(a, exponent, evaluate=evaluate)
 
 
-_FUNCTIONS: Mapping[str, Callable[..., sp.Basic]] = {
+_FORMS: Mapping[str, Callable[..., sp.Basic]] = {
     "add": _sum,
     # Never flat, so that a compensation shows as (t - s) - y.
     "sub": lambda a, b, evaluate: sp.Add(a, _negative(b, evaluate), evaluate=evaluate),
     "mul": _product,
     "div": _quotient,
     "neg": _negative,
-    "pow": sp.Pow,
     "sqrt": _power(sp.Rational(1, 2)),
     "rsqrt": _power(sp.Rational(-1, 2)),
-    "abs": sp.Abs,
-    "sign": sp.sign,
-    "exp": sp.exp,
-    "log": sp.log,
-    "log1p": log1p,
-    "expm1": expm1,
-    "tanh": sp.tanh,
-    "sin": sp.sin,
-    "cos": sp.cos,
-    "atan2": sp.atan2,
-    "maximum": sp.Max,
-    "minimum": sp.Min,
-    "floor": sp.floor,
-    "lt": sp.Lt,
-    "le": sp.Le,
-    "gt": sp.Gt,
-    "ge": sp.Ge,
-    "eq": sp.Eq,
-    "ne": sp.Ne,
-    "and": sp.And,
-    "or": sp.Or,
-    "not": sp.Not,
 }
-
-_OWN: Mapping[str, type[sp.Basic]] = {
-    "cbrt": CubeRoot,
-    "round": RoundHalfEven,
-    "isfinite": IsFinite,
-    "where": Where,
-    "tree_sum": TreeSum,
-    "tree_max": TreeMax,
-}
-
-_REDUCTIONS: Mapping[str, type[Reduction]] = {"sum": LeafSum, "max": LeafMax, "min": LeafMin}
+"""Operations that SymPy has no function for, but writes with sums, products and powers."""

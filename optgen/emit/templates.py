@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def directory() -> Path:
-    """Where the skeletons are: inside the installed package, or beside it in a checkout.
+    """The directory of the skeletons: inside the installed package, or beside it in a checkout.
 
     Raises:
       EmitError: where neither has them.

@@ -1,4 +1,4 @@
-"""Builds typed nodes: broadcasts and casts are put in here, and nowhere else.
+"""Builders of typed nodes: broadcasts and casts are inserted here, and nowhere else.
 
 A ``Builder`` knows the rank of the leaf, so that "both axes of a matrix" and "the whole leaf"
 are one type.
@@ -71,7 +71,7 @@ class Builder:
         return x if x.type.dtype == BOOL else self.elementwise("ne", x, const(0.0))
 
     def reduce(self, op: str, x: Node, axes: Axes) -> Node:
-        """Reduces over ``axes``; over those along which ``x`` is constant there is nothing to do.
+        """Reduces over ``axes``; those along which ``x`` is constant drop out of the reduction.
 
         The leaf itself varies along all of its axes, those of extent 1 included.
         """
@@ -88,9 +88,9 @@ class Builder:
         return node(op, x.type.with_axes(rest), (x,), axes)
 
     def extent(self, axes: Axes) -> Node:
-        """How many elements a leaf has along ``axes``, as a real; at least 1."""
+        """The number of elements of a leaf along ``axes``, as a real; at least 1."""
         return node("extent", REAL_SCALAR, attr=axes)
 
     def fits(self, x: Node, axes: Axes) -> bool:
-        """Whether ``x`` can be broadcast to ``axes``."""
+        """True where ``x`` can be broadcast to ``axes``."""
         return contains(axes, x.type.axes)

@@ -1,8 +1,8 @@
-"""The NumPy evaluator: what a program means.
+"""The NumPy evaluator, which defines the meaning of a program.
 
 Arithmetic (``add`` to ``sqrt``) is that of ``real``, each operation rounded once. NumPy's own
-float32 ``pow`` or ``exp`` is off in the last bit on some machines, so what IEEE 754 leaves open
-is computed in float64 and then rounded to float32; in float64 it is as good as NumPy's. A sum is
+float32 ``pow`` or ``exp`` is off in the last bit on some machines, so functions that IEEE 754
+leaves open are computed in float64 and rounded to float32; in float64 they are NumPy's. A sum is
 accumulated in float64, pairwise, and rounded once. A cast rounds to nearest, ties to even, in
 one step. NaN and infinities come out without a warning.
 
@@ -29,17 +29,10 @@ from optgen.ir.types import LEAF, REAL, SCALAR, Axes
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
-_ROUNDED_ONCE = {"add", "sub", "mul", "div", "sqrt", "neg", "abs", "sign", "floor", "round"} | {
-    "maximum",
-    "minimum",
-    "where",
-}
-"""The elementwise operations for which NumPy's float32 is correctly rounded everywhere."""
-
 
 @dataclass(frozen=True)
 class Dtypes:
-    """What the symbolic dtypes of a program stand for: names of concrete floats."""
+    """The concrete floats, by name, that the symbolic dtypes of a program stand for."""
 
     param: str = "float32"
     grad: str = "float32"
@@ -53,16 +46,16 @@ class Dtypes:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What one program is evaluated on.
+    """The inputs of one program.
 
     Attributes:
       loads: arrays by the name of their load; converted to the dtype that is loaded.
       hyper: run-time hyperparameters by name.
-      scalars: what other programs computed, by name.
+      scalars: the results of other programs, by name.
       tree: the slots of the whole tree, by name.
       step: 1 on the first update.
       shape: the leaf's; by default that of the first load that varies along all axes, else ().
-      dtypes: what ``param``, ``grad`` and ``real`` stand for.
+      dtypes: the dtypes that ``param``, ``grad`` and ``real`` stand for.
     """
 
     loads: Mapping[str, Any] = field(default_factory=dict)
@@ -94,7 +87,7 @@ def evaluate_tree(leaves: Iterable[tuple[Program, Inputs]]) -> list[dict[str, Ar
     in the leaves' order, in float64. An empty leaf contributes nothing, whatever its argument.
 
     Returns:
-      For each leaf what ``evaluate`` returns.
+      For each leaf the result of ``evaluate``.
 
     Raises:
       IRError: if a program is not legal, or tree reductions wait for each other.
@@ -124,7 +117,7 @@ def _combine(op: str, evaluations: Sequence[_Evaluation], key: str) -> np.float6
 
 
 class _Evaluation:
-    """One program on its way; tree reductions make it stop until the others have come as far."""
+    """One program being evaluated; it pauses at a tree reduction until all others reach it."""
 
     def __init__(self, program: Program, inputs: Inputs) -> None:
         self._program, self._inputs = check(program), inputs
@@ -135,7 +128,7 @@ class _Evaluation:
         self.empty = 0 in self._shape
 
     def advance(self, combined: Mapping[str, np.float64]) -> bool:
-        """Computes all that can be computed by now; returns whether something is left."""
+        """Computes every value whose inputs are known; returns True where values are left."""
         for n in self._nodes:
             waits = OPS[n.op].kind == "tree" and n.attr not in combined
             if n in self._values or waits or any(arg not in self._values for arg in n.args):
@@ -176,12 +169,12 @@ class _Evaluation:
             counted = self._shape if n.attr == LEAF else [self._shape[axis] for axis in n.attr]
             return max(1, math.prod(counted))
         table = {"load": inputs.loads, "hyper": inputs.hyper, "scalar": inputs.scalars}
-        given = table.get(n.op, inputs.tree)
+        values = table.get(n.op, inputs.tree)
         where = f"program {self._program.name!r}"
-        if n.attr not in given:
-            there = ", ".join(map(repr, given)) or "none"
+        if n.attr not in values:
+            there = ", ".join(map(repr, values)) or "none"
             raise UsageError(f"{where} reads the {n.op} {n.attr!r}; given: {there}")
-        value, shape = np.asarray(given[n.attr]), _extents(self._shape, n.type.axes)
+        value, shape = np.asarray(values[n.attr]), _extents(self._shape, n.type.axes)
         if value.shape != shape:
             raise UsageError(f"{where}: {n.op} {n.attr!r} has the shape {value.shape}, not {shape}")
         return value
@@ -209,11 +202,11 @@ def _extents(shape: tuple[int, ...], axes: Axes) -> tuple[int, ...]:
 
 
 def _elementwise(n: Node, args: list[Array]) -> Any:
-    meaning = OPS[n.op].meaning
-    assert meaning is not None
-    if n.type.dtype == REAL and n.op not in _ROUNDED_ONCE:
+    row = OPS[n.op]
+    assert row.meaning is not None
+    if n.type.dtype == REAL and not row.rounded_once:
         args = [arg.astype(np.float64) for arg in args]
-    return meaning(*args)
+    return row.meaning(*args)
 
 
 def _reduce(n: Node, x: Array) -> Array:
@@ -235,7 +228,7 @@ def _round_to_odd(x: Array) -> Array:
     """float64 to float32 such that another rounding, to 22 bits or fewer, is as if from float64.
 
     ml_dtypes rounds float64 to bfloat16 by way of float32, and twice rounded is once too often.
-    What is not exact is truncated, and its last bit set (Boldo and Melquiond, 2008).
+    Inexact results are truncated, and their last bit set (Boldo and Melquiond, 2008).
     """
     nearest = np.atleast_1d(x.astype(np.float32))
     bits = nearest.view(np.uint32)

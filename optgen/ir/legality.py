@@ -1,4 +1,4 @@
-"""What is legal at each stage, as tables over the one node.
+"""Legality of programs at each stage, as tables over the one node.
 
 The grammar of both, a line for each kind; ``T[A]`` is a value of dtype T varying along A:
 
@@ -10,14 +10,15 @@ The grammar of both, a line for each kind; ``T[A]`` is a value of dtype T varyin
     reduce   real[A] -> real[A without attr]     tree   real[] -> real[]
     effect   store: storage[A] -> same           tree_store, emit: real[] -> same
 
-A **math program** may use all of it. A **kernel body** is what one launch runs: it reads
-``scalar`` and ``load``, and what is the same for every leaf has been moved out of it, so that
-``hyper``, ``step``, ``tree_load`` and the tree reductions are not in it.
+A **math program** may use all of it. A **kernel body** is the program of one launch: it reads
+``scalar`` and ``load``. Values that are the same for every leaf have been moved out of it, so it
+has no ``hyper``, ``step`` or ``tree_load``, and no tree reduction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 
 from optgen.errors import IRError
 from optgen.ir.node import Node
@@ -26,7 +27,7 @@ from optgen.ir.program import Program
 from optgen.ir.types import BOOL, DTYPES, LEAF, REAL, SCALAR, STORAGE, Axes, contains, without
 
 Check = Callable[[Node, int | None], str | None]
-"""Takes a node and the program's rank; returns what is wrong with the node, or None."""
+"""A function of a node and the program's rank; returns the fault of the node, or None."""
 
 
 def _same_axes(n: Node) -> str | None:
@@ -118,13 +119,30 @@ _BY_KIND: Mapping[str, Check] = {
     "effect": _effect,
 }
 
-MATH: Mapping[str, Check] = {name: _BY_KIND[op.kind] for name, op in OPS.items()}
-"""What a math program may contain: every operation."""
 
-_OUTSIDE_KERNELS = {"hyper", "step", "tree_load", "tree_sum", "tree_max", "tree_store"}
+class Legality(Mapping[str, Check]):
+    """The operations that a stage may contain: all operations but those that it excludes."""
 
-KERNEL: Mapping[str, Check] = {k: v for k, v in MATH.items() if k not in _OUTSIDE_KERNELS}
-"""What the body of a launch may contain."""
+    def __init__(self, *excluded: str) -> None:
+        self._excluded = frozenset(excluded)
+
+    def __getitem__(self, op: str) -> Check:
+        if op in self._excluded:
+            raise KeyError(op)
+        return _BY_KIND[OPS[op].kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return (op for op in OPS if op not in self._excluded)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+MATH = Legality()
+"""The legality table of math programs: every operation."""
+
+KERNEL = Legality("hyper", "step", "tree_load", "tree_sum", "tree_max", "tree_store")
+"""The legality table of the body of a launch."""
 
 
 def _axes_exist(axes: Axes, rank: int | None) -> bool:
@@ -135,7 +153,7 @@ def _axes_exist(axes: Axes, rank: int | None) -> bool:
 
 
 def violation(n: Node, table: Mapping[str, Check], rank: int | None) -> str | None:
-    """What is wrong with a node, in words, or None."""
+    """The fault of a node, in words, or None."""
     if n.op not in table:
         known = "is not legal at this stage" if n.op in OPS else "is no operation"
         return known
@@ -152,18 +170,20 @@ def check(program: Program, table: Mapping[str, Check] = MATH) -> Program:
     """Returns the program if it is legal.
 
     Raises:
-      IRError: naming every node that is not, all of them together.
+      IRError: naming all the illegal nodes together.
     """
     faults = []
+    outputs = set(program.outputs)
     for n in program.nodes():
-        if n in program.outputs and n.op in OPS and OPS[n.op].kind != "effect":
+        if n in outputs and n.op in OPS and OPS[n.op].kind != "effect":
             faults.append(f"{n!r} is an output, and no effect")
         if any(OPS[arg.op].kind == "effect" for arg in n.args if arg.op in OPS):
             faults.append(f"{n!r} takes an effect for a value")
         if wrong := violation(n, table, program.rank):
             faults.append(f"{n!r} {wrong}")
     names = [effect.attr for effect in program.outputs]
-    faults += [f"{name!r} is written twice" for name in sorted(set(names)) if names.count(name) > 1]
+    counts = Counter(names)
+    faults += [f"{name!r} is written twice" for name in sorted(counts) if counts[name] > 1]
     if faults:
         raise IRError(f"program {program.name!r} is not legal:\n  " + "\n  ".join(faults))
     return program

@@ -1,9 +1,9 @@
-"""Patterns over nodes, written as they are read: ``Rewrite("mul(x, 1.0)", "x")``.
+"""Patterns over nodes, and the rewrites made of them: ``Rewrite("mul(x, 1.0)", "x")``.
 
 A pattern is an expression of the operations in ``optgen.ir.ops``. A name stands for any value,
 the same one wherever it occurs; a number for that constant, or a broadcast of it (0.0 and -0.0
 are two numbers); ``mul(x, 1.0)`` matches ``1.0 * x`` too, for ``mul`` is commutative. In a
-replacement everything varies along the axes of what is replaced, except inside ``broadcast(…)``,
+replacement everything varies along the axes of the replaced node, except inside ``broadcast(…)``,
 which stands for a scalar repeated.
 """
 
@@ -20,10 +20,10 @@ from optgen.ir.ops import OPS
 from optgen.ir.types import BOOL, REAL, SCALAR, Axes, Type
 
 Bindings: TypeAlias = Mapping[str, Node]
-"""What each name of a pattern stands for."""
+"""The node that each name of a pattern stands for."""
 
 Guard: TypeAlias = Callable[[Node, Bindings], bool]
-"""Takes the matched node and the bindings; says whether the rewrite holds for them."""
+"""A condition on the matched node and the bindings: True where the rewrite holds for them."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _expression(tokens: list[str]) -> Pattern:
 
 
 def matches(pattern: Pattern, n: Node, bound: Bindings) -> Iterator[Bindings]:
-    """Every way in which a node fits a pattern, as bindings that extend ``bound``."""
+    """Yields every match of a pattern with a node, as bindings that extend ``bound``."""
     if isinstance(pattern, str):
         if bound.get(pattern, n) is n:
             yield {**bound, pattern: n}
@@ -120,13 +120,13 @@ def build(pattern: Pattern, bound: Bindings, axes: Axes) -> Node:
 
 @dataclass(frozen=True)
 class Rewrite:
-    """An identity: what to look for, and what to put there.
+    """An identity: a pattern, and the replacement of the nodes that match it.
 
     Attributes:
       pattern: the left-hand side, as text; an operation.
       replacement: the right-hand side, as text.
-      when: what has to hold besides, or None.
-      exact: whether both sides have the same floating-point result for every input.
+      when: a further condition, or None.
+      exact: True where both sides have the same floating-point result for every input.
     """
 
     pattern: str
@@ -144,7 +144,7 @@ class Rewrite:
         object.__setattr__(self, "right", parse_pattern(self.replacement))
 
     def apply(self, n: Node) -> Node | None:
-        """What replaces a node, or None where the identity says nothing about it."""
+        """The replacement of a node, or None where the identity does not match it."""
         for bound in matches(self.left, n, {}):
             if self.when is None or self.when(n, bound):
                 return build(self.right, bound, n.type.axes)
@@ -152,7 +152,7 @@ class Rewrite:
 
 
 class Rewriter:
-    """Replaces a node by what the first rewrite that fits says; for ``Program.rewrite``."""
+    """Applies to a node the first rewrite that matches it; for ``Program.rewrite``."""
 
     def __init__(self, rewrites: Iterable[Rewrite]) -> None:
         self._by_op: dict[str, list[Rewrite]] = {}

@@ -13,11 +13,11 @@ class Program:
     """An ordered list of effects (``store``, ``tree_store``, ``emit``) and all they depend on.
 
     Attributes:
-      name: what the program is called in text and in emitted code.
+      name: the name of the program in text and in emitted code.
       outputs: the effects, in order. Two programs with the same outputs are equal, whatever
-        they are called.
+        their names are.
       rank: the rank of the leaf, or None where no axis is named and any rank will do.
-      names: what the author called some of the values; for readers only.
+      names: the author's names of some of the values; for readers only.
     """
 
     name: str = field(compare=False)
@@ -45,7 +45,7 @@ class Program:
             (or the node itself).
 
         Returns:
-          The new program; what the author named keeps its name where it is still there.
+          The new program; values that it still has keep the names that the author gave them.
         """
         new: dict[Node, Node] = {}
         for old in self.nodes():

@@ -13,8 +13,8 @@
     }
 
 A statement is ``%name = op attribute arguments : type``; an effect has no name. The attribute
-is a number, a name in quotes, or axes in angle brackets. What the author named has that name
-where it is unique and a word; otherwise ``as "name"`` follows the type. ``rank`` is missing
+is a number, a name in quotes, or axes in angle brackets. A value that the author named has that
+name where it is unique and a word; otherwise ``as "name"`` follows the type. ``rank`` is missing
 where any rank will do. ``#`` starts a comment.
 """
 
@@ -35,11 +35,6 @@ from optgen.ir.types import LEAF, Axes, Type
 
 _WORD = re.compile(r"(?!(?:inf|nan)$)[A-Za-z_][A-Za-z0-9_]*")
 
-_WITH_AXES = {"extent", "sum", "max", "min"}
-_WITH_NAME = {"load", "hyper", "tree_load", "scalar", "tree_sum", "tree_max"} | {
-    name for name, op in OPS.items() if op.kind == "effect"
-}
-
 
 def text(program: Program) -> str:
     """The program in its textual form, a line for each node, arguments first."""
@@ -52,7 +47,7 @@ def text(program: Program) -> str:
 
 
 def _value_names(nodes: list[Node], names: Mapping[Node, str]) -> dict[Node, str]:
-    """What each value is called: its author's name where that is a word and its only one."""
+    """The name of each value in the text: the author's where it is a word and unique."""
     used = Counter(names[n] for n in nodes if n in names)
     result: dict[Node, str] = {}
     numbered = 0
@@ -80,16 +75,16 @@ def _line(n: Node, values: Mapping[Node, str], author: str | None) -> str:
 def _attribute(n: Node) -> str:
     if n.attr is None:
         return ""
-    if n.op in _WITH_AXES:
+    if n.op in OPS and OPS[n.op].attribute == "axes":
         return f"<{','.join(map(str, n.attr))}>"
     return f" {json.dumps(n.attr)}" if isinstance(n.attr, str) else f" {n.attr!r}"
 
 
 def parse(source: str) -> Program:
-    """Reads the textual form of one program. Whether the program is legal is for ``check``.
+    """Reads the textual form of one program, without the checks of ``legality.check``.
 
     Raises:
-      ParseError: naming the line, the column, and what was expected there.
+      ParseError: naming the line, the column, and the token that was expected there.
     """
     return _Parser(_tokens(source)).program()
 
@@ -102,9 +97,9 @@ class _Token:
     column: int
 
     def fail(self, expected: str) -> NoReturn:
-        found = repr(self.text) if self.text else "the end"
+        token = repr(self.text) if self.text else "the end"
         raise ParseError(
-            f"line {self.line}, column {self.column}: expected {expected}, found {found}"
+            f"line {self.line}, column {self.column}: expected {expected}, found {token}"
         )
 
 
@@ -123,17 +118,17 @@ _TOKEN = re.compile(
 def _tokens(source: str) -> list[_Token]:
     tokens = []
     line, start = 1, 0
-    for found in _TOKEN.finditer(source):
-        kind = str(found.lastgroup)
+    for match in _TOKEN.finditer(source):
+        kind = str(match.lastgroup)
         if kind == "newline":
-            line, start = line + 1, found.end()
+            line, start = line + 1, match.end()
         elif kind != "space":
-            tokens.append(_Token(kind, found.group(), line, found.start() - start + 1))
+            tokens.append(_Token(kind, match.group(), line, match.start() - start + 1))
     return [*tokens, _Token("end", "", line, len(source) - start + 1)]
 
 
 class _Parser:
-    """Reads tokens from the front; each method takes what it is named for."""
+    """A recursive-descent parser; each method consumes the tokens of the rule it is named for."""
 
     def __init__(self, tokens: list[_Token]) -> None:
         self._tokens = tokens
@@ -190,11 +185,12 @@ class _Parser:
         return self._take("word", "an operation").text
 
     def _attribute(self, op: str) -> Any:
-        if op == "const":
+        kind = OPS[op].attribute
+        if kind == "number":
             return float(self._take("number", "a number").text)
-        if op in _WITH_NAME:
+        if kind == "name":
             return self._string()
-        return self._axes("<", ">") if op in _WITH_AXES else None
+        return self._axes("<", ">") if kind == "axes" else None
 
     def _arguments(self, op: str) -> list[Node]:
         args: list[Node] = []

@@ -4,9 +4,9 @@ A leaf is one array of the parameter tree. A value that varies along all of its 
 axes ``LEAF``; a statistic of each row of a matrix has ``(0,)``; a scalar has ``()``. A program
 that never names an axis is therefore the same program for leaves of every rank.
 
-Dtypes are symbolic where the program does not depend on them. ``real`` is what arithmetic runs
-in (float32, or float64 beside a float64 input); ``param`` and ``grad`` are what the parameter
-and the gradient are stored in. Storage and computation are distinct: only ``cast`` crosses.
+Dtypes are symbolic where the program does not depend on them. ``real`` is the dtype of arithmetic
+(float32, or float64 beside a float64 input); ``param`` and ``grad`` are the dtypes in which the
+parameter and the gradient are stored. Storage and computation are distinct: only ``cast`` crosses.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def join(a: Axes, b: Axes, rank: int) -> Axes:
 
 
 def contains(outer: Axes, inner: Axes) -> bool:
-    """Whether a value varying along ``inner`` can be broadcast to ``outer``."""
+    """True where a value varying along ``inner`` can be broadcast to ``outer``."""
     return outer == LEAF or (inner != LEAF and set(inner) <= set(outer))
 
 

@@ -1,16 +1,18 @@
 """Algebraic identities, as a table: pattern, replacement, identity.
 
-An ``EXACT`` one gives the same floating-point result for every input: negative zero, infinities
-and NaN included (all NaNs count as one). A test holds each of them to that, bit for bit. What
-is true of real numbers only is not here: ``x + 0 = x`` fails for -0, ``x - x = 0`` for inf,
-``not (x < y) = (x >= y)`` for NaN, ``(x + y) - x = y`` for nearly everything.
+An ``EXACT`` identity gives the same floating-point result for every input: negative zero,
+infinities and NaN included (all NaNs count as one). A test holds each of them to that, bit for
+bit. Identities of real numbers only are not here: ``x + 0 = x`` fails for -0, ``x - x = 0`` for
+inf, ``not (x < y) = (x >= y)`` for NaN, ``(x + y) - x = y`` for nearly everything.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from optgen.ir.node import Node
+from optgen.ir.ops import OPS
 from optgen.ir.pattern import Bindings, Rewrite, Rewriter
 from optgen.ir.program import Program
 from optgen.ir.types import BOOL, GRAD, PARAM, REAL, SCALAR
@@ -22,7 +24,7 @@ _HELD_BY = {
     "float16": {BOOL},
     "bfloat16": {BOOL},
 }
-"""The dtypes all of whose values each dtype holds. Not float64 by real, which may be float32."""
+"""The dtypes all of whose values each dtype can hold. ``real`` may be float32: no float64."""
 
 
 def _round_trip(root: Node, bound: Bindings) -> bool:
@@ -42,19 +44,39 @@ def _never_minus_zero(root: Node, bound: Bindings) -> bool:
     return _positive(bound["x"])
 
 
+_is_positive: WeakKeyDictionary[Node, bool] = WeakKeyDictionary()
+"""A cache of ``_positive``: nodes are immutable, and rewrites ask for the same ones again."""
+
+
 def _positive(x: Node) -> bool:
-    """Whether the sign bit of ``x`` is never set, but perhaps for NaN."""
-    if x.op in ("abs", "exp", "extent", "step"):
-        return True
-    if x.op == "const":
-        return x.attr > 0
-    if x.op == "mul" and x.args[0] is x.args[1]:
-        return True
-    if x.op in ("add", "mul", "div", "sqrt", "sum", "broadcast"):
-        return all(map(_positive, x.args))
-    if x.op == "cast":
-        return x.args[0].type.dtype == BOOL or _positive(x.args[0])
-    return False
+    """True where the sign bit of ``x`` is never set, but perhaps for NaN."""
+    stack = [x]
+    while stack:
+        n = stack.pop()
+        if n in _is_positive:
+            continue
+        args = _decisive(n)
+        if unknown := [arg for arg in args if arg not in _is_positive]:
+            stack += [n, *unknown]
+        elif args:
+            _is_positive[n] = all(_is_positive[arg] for arg in args)
+        else:
+            _is_positive[n] = _positive_by_itself(n)
+    return _is_positive[x]
+
+
+def _positive_by_itself(n: Node) -> bool:
+    if n.op == "const":
+        return bool(n.attr > 0)
+    if n.op == "cast":
+        return n.args[0].type.dtype == BOOL
+    return OPS[n.op].positive == "always" or (n.op == "mul" and n.args[0] is n.args[1])
+
+
+def _decisive(n: Node) -> tuple[Node, ...]:
+    """The arguments that the sign of ``n`` depends on; none where ``n`` itself decides it."""
+    inherits = n.op == "cast" or OPS[n.op].positive == "inherited"
+    return n.args if inherits and not _positive_by_itself(n) else ()
 
 
 EXACT = (
@@ -94,7 +116,7 @@ EXACT = (
     # Casts.
     Rewrite("cast(cast(x))", "x", when=_round_trip),  # widened, and rounded back: nothing lost
 )
-"""The same floating-point result for every input."""
+"""Identities with the same floating-point result for every input."""
 
 RECIPROCAL = (
     Rewrite(  # x / s = x · (1 / s)

@@ -1,7 +1,7 @@
-"""Dead code: a store that writes back what was loaded is no work.
+"""Dead code: stores that write back the value that was loaded.
 
-Values that nothing needs are in no program at all: a program is its effects and what they are
-computed from. So what can be dead is an effect, and a slot that never changes costs no write.
+Values that nothing needs are in no program at all: a program is its effects and the nodes that
+they are computed from. So only an effect can be dead, and a slot that never changes costs no write.
 """
 
 from __future__ import annotations

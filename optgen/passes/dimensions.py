@@ -2,7 +2,7 @@
 
 Axes that are next to each other and always named together are one dimension: a 3×3×256×512
 convolution kernel whose statistics keep or reduce its last two axes is a batch of 9 matrices. The
-dimensions are numbered by what the program does along them, not by where they are in memory, so
+dimensions are numbered by their use in the program, not by their place in memory, so
 leaves that are factored along different axes come to have one program. Where a leaf has no batch,
 its program may be that of a batch of one (``without_batch``).
 """
@@ -28,8 +28,8 @@ class Viewed:
 
     Attributes:
       programs: the programs; their axes are dimensions.
-      groups: the axes of the leaf that each dimension is; empty where no axis is named.
-      reason: why no kernel sees a leaf so; empty where kernels do.
+      groups: the axes of the leaf that make up each dimension; empty where no axis is named.
+      reason: the reason for having no kernels of this view; empty where kernels serve it.
     """
 
     programs: tuple[Program, ...]
@@ -42,15 +42,15 @@ class Viewed:
 
 
 def view(programs: Sequence[Program]) -> Viewed:
-    """Rewrites the programs of a leaf, of which the first says how dimensions are numbered."""
+    """Rewrites the programs of a leaf; the first of them decides the order of the dimensions."""
     rank = next((p.rank for p in programs if p.rank is not None), None)
     nodes = [n for program in programs for n in program.nodes()]
-    kept = _named(rank or 0, (n.type.axes for n in nodes))
-    named = kept | _named(rank or 0, (n.attr for n in nodes if _names_axes(n)))
+    varying = _named(rank or 0, (n.type.axes for n in nodes))
+    named = varying | _named(rank or 0, (n.attr for n in nodes if _names_axes(n)))
     if rank is None or not named:
-        return Viewed(tuple(replace(p, rank=None) for p in programs), ())
+        return Viewed(tuple(_without_rank(p) for p in programs), ())
     groups = _groups(rank, named)
-    batch = [g for g in groups if kept and all(g[0] in axes for axes in kept)]
+    batch = [g for g in groups if varying and all(g[0] in axes for axes in varying)]
     missing, reason = len(groups) - 2, ""
     if missing > len(batch):
         batch = groups
@@ -85,7 +85,7 @@ def _groups(rank: int, named: set[Axes]) -> list[Group]:
 
 
 def _rows_and_columns(nodes: Sequence[Node], rest: Sequence[Group]) -> tuple[Group, Group]:
-    """Two groups as rows and columns: columns are what is reduced first, or else not kept."""
+    """Two groups as rows and columns: columns are reduced first, or else absent from slots."""
     a, b = rest
     for n in nodes:
         if OPS[n.op].kind == "reduce" and n.attr != LEAF:
@@ -103,6 +103,12 @@ def _dimensions(axes: Axes, groups: Groups) -> Axes:
         return axes
     dimensions = tuple(d for d, group in enumerate(groups) if group[0] in axes)
     return canonical(dimensions, len(groups))
+
+
+def _without_rank(program: Program) -> Program:
+    """The program for leaves of any rank; it names no axis, unless all of them by their numbers."""
+    rewritten = _with_axes(program, lambda axes: canonical(axes, program.rank or 0))
+    return replace(rewritten, rank=None)
 
 
 def _rewritten(program: Program, groups: Groups) -> Program:

@@ -27,7 +27,7 @@ class Pass(Protocol):
 
     @property
     def name(self) -> str:
-        """What the pass is called in ``--print-after`` and in errors."""
+        """The name of the pass in ``--print-after`` and in errors."""
 
     def run(self, program: Program) -> Program:
         """The program after the pass; equal to the program where there was nothing to do."""
@@ -45,7 +45,7 @@ FAST: Mapping[str, Pass] = {
 """The passes that round differently, by name."""
 
 ELSEWHERE = ("hoist",)
-"""What turns one program into several, and so is run and printed by the compiler itself."""
+"""Passes from one program to several, which the compiler itself runs and prints."""
 
 # The default passes shrink a program, so they settle in two or three rounds; the bound is for
 # two fast passes that undo each other.
@@ -74,11 +74,11 @@ def run(
 
     Args:
       program: legal under ``table``.
-      passes: what to run.
+      passes: the passes to run.
       table: the legality table that holds before and after every pass.
       print_after: the names of passes, or "all". The program is printed after the first run of
         each, and after every later run that changed it.
-      out: where to print; standard error if None.
+      out: the stream to print to; standard error if None.
 
     Raises:
       IRError: if the program is not legal, naming the pass that left it so.

@@ -1,13 +1,13 @@
-"""Moves out of the leaf programs all that is the same for every leaf.
+"""Hoisting: values that are the same for every leaf move out of the leaf programs.
 
-Not a rewrite of one program but the cut of several: from the programs of a tree's distinct
+This is not a rewrite of one program but a cut of several: from the programs of a tree's distinct
 leaves it makes
 
-- ``constants``: what the hyperparameters alone decide. Where those are Python numbers it runs in
+- ``constants``: functions of the hyperparameters alone. Where those are Python numbers it runs in
   Python's doubles, so that ``1 - b2`` is as exact as optax's, though a new ``b2`` compiles
   nothing again;
-- ``scalars[k]``: what the step and the tree reductions of the phases before k decide;
-- ``partials[leaf][k]``: what the leaf contributes to the tree reductions of phase k;
+- ``scalars[k]``: functions of the step and of the tree reductions of the phases before k;
+- ``partials[leaf][k]``: the contributions of the leaf to the tree reductions of phase k;
 - ``leaves[leaf]``: the rest, which reads those scalars by name.
 
 A tree reduction can only be finished when every leaf has contributed, so it ends a phase.
@@ -16,9 +16,11 @@ A tree reduction can only be finished when every leaf has contributed, so it end
 from __future__ import annotations
 
 import keyword
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from optgen.errors import IRError
 from optgen.ir.build import cast, const, effect
 from optgen.ir.node import Node, node, walk
 from optgen.ir.ops import is_elementwise
@@ -41,7 +43,7 @@ class Hoisted:
         ``tree_store`` effects.
       partials: for each program, for each phase but the last, its contributions.
       leaves: each program, reading scalars.
-      totals: how the contributions are combined: ``sum`` or ``max``, by name.
+      totals: the reduction that combines each contribution, by name: ``sum`` or ``max``.
     """
 
     constants: Program
@@ -57,6 +59,10 @@ def hoist(programs: Sequence[Program], reserved: Iterable[str] = ()) -> Hoisted:
     Args:
       programs: legal math programs, one for each distinct leaf.
       reserved: names that scalars must not take, such as those of slots.
+
+    Raises:
+      IRError: if what one leaf contributes to a total awaits another, and the other way round
+        in another leaf.
     """
     return _Hoist(programs, reserved).cut()
 
@@ -64,19 +70,28 @@ def hoist(programs: Sequence[Program], reserved: Iterable[str] = ()) -> Hoisted:
 class _Hoist:
     def __init__(self, programs: Sequence[Program], reserved: Iterable[str]) -> None:
         self.programs = programs
-        self.authors = {n: name for program in programs for n, name in program.names.items()}
-        self.taken = {*_TAKEN, *reserved, *keyword.kwlist}
+        self.authors: dict[Node, str] = {}
+        for program in programs:  # which name scalars by their first author
+            for n, name in program.names.items():
+                self.authors.setdefault(n, name)
+        self.used_names = {*_TAKEN, *reserved, *keyword.kwlist}
         self.hypers = {n.attr for program in programs for n in program.find("hyper")}
         self.is_global: dict[Node, bool] = {}
         self.is_constant: dict[Node, bool] = {}
+        self.reads_step: dict[Node, bool] = {}
         self.phase: dict[Node, int] = {}
         self.total_name: dict[str, str] = {}
         self.totals: dict[str, str] = {}
+        self.numbered: Counter[str] = Counter()
         self.scalar_name: dict[Node, str] = {}
         self.views: dict[Node, Node] = {}
         self.scalar_views: dict[Node, Node] = {}
-        for program in programs:
-            for n in program.nodes():
+        self.phase_of_total: dict[str, int] = {}
+        nodes = list(dict.fromkeys(n for program in programs for n in program.nodes()))
+        before = None
+        while before != self.phase_of_total:  # a total is one, whichever leaves contribute to it
+            before = dict(self.phase_of_total)
+            for n in nodes:
                 self._classify(n)
 
     def _classify(self, n: Node) -> None:
@@ -90,13 +105,22 @@ class _Hoist:
         self.is_constant[n] = n.op in ("const", "hyper") or (
             inherits and all(self.is_constant[arg] for arg in n.args)
         )
-        before = max((self.phase[arg] for arg in n.args), default=0)
-        self.phase[n] = before + (n.op in _KIND_OF_TOTAL)
+        self.reads_step[n] = n.op == "step" or any(self.reads_step[arg] for arg in n.args)
+        self.phase[n] = max((self.phase[arg] for arg in n.args), default=0)
+        if n.op in _KIND_OF_TOTAL:
+            self._await_total(n)
         if n.op in _KIND_OF_TOTAL and n.attr not in self.total_name:
             base = "total" if n.op == "tree_sum" else "largest"
             name = self._unique(base if not self.totals else f"{base}_{len(self.totals) + 1}")
             self.total_name[n.attr] = name
             self.totals[name] = _KIND_OF_TOTAL[n.op]
+
+    def _await_total(self, n: Node) -> None:
+        """A total is known one phase after all that any leaf contributes to it."""
+        phase = max(self.phase[n] + 1, self.phase_of_total.get(n.attr, 0))
+        self.phase[n] = self.phase_of_total[n.attr] = phase
+        if phase > len(self.phase_of_total):
+            raise IRError(f"tree reductions wait for each other: {', '.join(self.phase_of_total)}")
 
     def cut(self) -> Hoisted:
         phases = max((self.phase[n] for p in self.programs for n in p.outputs), default=0)
@@ -125,7 +149,7 @@ class _Hoist:
                 name = self.total_name[n.attr]
                 contributions.setdefault(name, effect("emit", name, self._leaf_view(n.args[0])))
         name = f"{program.name}_partial_{phase + 1}"
-        return Program(name, tuple(contributions.values()), program.rank, self._names())
+        return Program(name, tuple(contributions.values()), program.rank, self._names(program))
 
     def _leaf(self, program: Program) -> Program:
         stores = tuple(
@@ -133,20 +157,24 @@ class _Hoist:
             for o in program.outputs
             if o.op == "store"
         )
-        return Program(program.name, stores, program.rank, self._names())
+        return Program(program.name, stores, program.rank, self._names(program))
 
-    def _names(self) -> dict[Node, str]:
-        return {self.views[n]: name for n, name in self.authors.items() if n in self.views}
+    def _names(self, program: Program) -> dict[Node, str]:
+        """The names of values in this program; another may have others for the same nodes."""
+        return {self.views[n]: name for n, name in program.names.items() if n in self.views}
 
     def _leaf_view(self, n: Node) -> Node:
-        """The node with what is the same for every leaf replaced by scalars."""
-        if n not in self.views:
-            if self.is_global[n] and n.op != "const" and n.type.dtype in (REAL, BOOL):
-                self.views[n] = self._as_scalar(n)
+        """The node, with arguments that are the same for every leaf replaced by scalars."""
+        for m in walk([n], self.views, lambda m: () if self._crosses(m) else m.args):
+            if self._crosses(m):
+                self.views[m] = self._as_scalar(m)
             else:
-                args = [self._leaf_view(arg) for arg in n.args]
-                self.views[n] = node(n.op, n.type, args, n.attr)
+                self.views[m] = node(m.op, m.type, [self.views[arg] for arg in m.args], m.attr)
         return self.views[n]
+
+    def _crosses(self, n: Node) -> bool:
+        """True where a leaf program reads the value as a scalar."""
+        return self.is_global[n] and n.op != "const" and n.type.dtype in (REAL, BOOL)
 
     def _as_scalar(self, n: Node) -> Node:
         if n.type.dtype == BOOL:  # scalars cross as reals
@@ -178,19 +206,24 @@ class _Hoist:
         return Program(f"scalars_{phase}", tuple(effects), names=names)
 
     def _scalar_view(self, n: Node) -> Node:
-        """The node as a scalar program sees it: totals and constants by their names."""
-        if n not in self.scalar_views:
-            if n.op in _KIND_OF_TOTAL:
-                view = node("scalar", REAL_SCALAR, attr=self.total_name[n.attr])
-            elif self.is_constant[n] and n.op not in ("const", "hyper") and n.type.dtype == REAL:
-                view = self._as_scalar(n)
+        """The node in a scalar program, which reads totals and constants by their names."""
+        for m in walk([n], self.scalar_views, lambda m: () if self._is_named(m) else m.args):
+            if m.op in _KIND_OF_TOTAL:
+                view = node("scalar", REAL_SCALAR, attr=self.total_name[m.attr])
+            elif self._is_named(m):
+                view = self._as_scalar(m)
             else:
-                view = node(n.op, n.type, [self._scalar_view(arg) for arg in n.args], n.attr)
-            self.scalar_views[n] = view
+                view = node(m.op, m.type, [self.scalar_views[arg] for arg in m.args], m.attr)
+            self.scalar_views[m] = view
         return self.scalar_views[n]
 
+    def _is_named(self, n: Node) -> bool:
+        """True where a scalar program reads the value by its name: a total, or a constant."""
+        is_constant = self.is_constant[n] and n.op not in ("const", "hyper")
+        return n.op in _KIND_OF_TOTAL or (is_constant and n.type.dtype == REAL)
+
     def _name(self, n: Node) -> str:
-        """What a scalar is called; hyperparameters and totals have their names already."""
+        """The name of a scalar; hyperparameters and totals have theirs already."""
         if n.op == "hyper":
             return str(n.attr)
         if n.op in _KIND_OF_TOTAL:
@@ -198,7 +231,7 @@ class _Hoist:
         return self._unique(self._describe(n))
 
     def _describe(self, n: Node) -> str:
-        """A readable name for a scalar: the author's, or one that says what it is."""
+        """A readable name for a scalar: the author's, or a description of its formula."""
         if n in self.authors:
             return self.authors[n]
         if n.op == "neg" and n.args[0].op == "hyper":
@@ -207,15 +240,15 @@ class _Hoist:
             rest = n.args[1]
             if word := self.authors.get(rest) or (rest.attr if rest.op == "hyper" else None):
                 return f"one_minus_{word}"
-            if rest.op == "pow" and any(m.op == "step" for m in walk([rest.args[1]])):
+            if rest.op == "pow" and self.reads_step.get(rest.args[1]):
                 base = rest.args[0]
                 return f"bias_correction_{base.attr}" if base.op == "hyper" else "bias_correction"
         return "scalar_1"
 
     def _unique(self, name: str) -> str:
-        base, count = name.removesuffix("_1") if name.endswith("_1") else name, 1
-        while name in self.taken or name in self.hypers:
-            count += 1
-            name = f"{base}_{count}"
-        self.taken.add(name)
+        base = name.removesuffix("_1")
+        while name in self.used_names or name in self.hypers:
+            self.numbered[base] += 1
+            name = f"{base}_{self.numbered[base] + 1}"
+        self.used_names.add(name)
         return name

@@ -48,7 +48,7 @@ def _sink(n: Node, rank: int) -> Node:
 
 
 def _name_what_is_repeated(program: Program) -> Program:
-    """Moves the author's names from broadcasts to what they repeat: that is the formula."""
+    """Moves the author's names from broadcasts to their arguments, which hold the formula."""
     names = dict(program.names)
     for n, name in program.names.items():
         if n.op == "broadcast" and n.args[0] not in names:

@@ -1,8 +1,8 @@
-"""From which arrays a value can be computed.
+"""Covers: the sets of arrays that a value can be computed from.
 
 A *cover* of a value is a set of arrays such that reading them is enough to compute it; it is
 written as a bit mask. A value's own covers are the arrays that hold it, and each combination of
-covers of its arguments. Only minimal ones are kept: what a larger one offers is never cheaper.
+covers of its arguments. Only minimal ones are kept: a larger one is never cheaper.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ def covers(nodes: Iterable[Node], held: Mapping[Node, Sequence[int]]) -> dict[No
     """The minimal covers of each large value.
 
     Args:
-      nodes: arguments first.
-      held: for some values the arrays that hold them, as bits.
+      nodes: the values, arguments first.
+      held: the arrays that hold a value, as bits, for each value that arrays hold.
     """
-    found: dict[Node, Sequence[int]] = {}
+    families: dict[Node, Sequence[int]] = {}
     for n in nodes:
         if not is_large(n):
             continue
         own = [1 << bit for bit in held.get(n, ())]
         if n.op == "load":
-            found[n] = own
+            families[n] = own
             continue
-        of_args = [found[arg] for arg in dict.fromkeys(n.args) if is_large(arg)]
-        found[n] = minimal([*own, *combinations(of_args)])
-    return found
+        of_args = [families[arg] for arg in dict.fromkeys(n.args) if is_large(arg)]
+        families[n] = minimal([*own, *combinations(of_args)])
+    return families
 
 
 def combinations(families: Iterable[Sequence[int]]) -> Sequence[int]:
@@ -46,8 +46,8 @@ def combinations(families: Iterable[Sequence[int]]) -> Sequence[int]:
 
 def minimal(masks: Iterable[int]) -> list[int]:
     """The masks that contain no other one."""
-    kept: list[int] = []
+    smallest: list[int] = []
     for mask in sorted(set(masks), key=lambda m: (m.bit_count(), m)):
-        if not any(mask & other == other for other in kept):
-            kept.append(mask)
-    return kept[:_MOST_KEPT]
+        if not any(mask & other == other for other in smallest):
+            smallest.append(mask)
+    return smallest[:_MOST_KEPT]

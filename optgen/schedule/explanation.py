@@ -1,47 +1,49 @@
-"""Says what a step costs: its launches, what each moves, and the least time it can take."""
+"""Explanations: what a step costs, in its launches, what each moves, and the least time."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from optgen.schedule.cost import count_launches, least_bytes, traffic
-from optgen.schedule.kernel import Launch
-from optgen.schedule.machine import Machine
+from optgen.runtime.vocabulary.launches import Launch, PlacedLeaf, Run, traffic
+from optgen.runtime.vocabulary.machine import Machine
+from optgen.runtime.vocabulary.sequence import Kernel
 from optgen.schedule.plan import Plan
-
-_XLA_DECIDES = (
-    "On the xla target XLA decides which kernels run and what they move. "
-    "This is the plan that a kernel target would run."
-)
 
 
 @dataclass(frozen=True)
 class StageReport:
-    """One kernel of the plan, on all leaves that come to it at the same time.
+    """Like runs of one launch: the same functions, on leaves that are seen alike.
 
     Attributes:
       phase: its phase, from 1; scalars are computed between phases.
-      kind: ``sweep``, ``settle``, ``resident`` or ``xla``.
-      view: ``flat``, ``matrix`` or ``batched``; None for ``xla``.
+      launch: the number of its launch, from 1; several stages may share one.
+      functions: the emitted functions, in order.
+      kind: ``sweep``, ``finalize``, ``resident`` for several that share what is on chip, or
+        ``xla``.
+      view: ``flat``, ``matrix`` or ``batched``; None for what is left to XLA.
       leaves: on how many leaves it runs.
-      launches: how many launches it is: 1, but 0 where it runs in the launch of the stage before,
-        and one for each leaf that is left to xla.
-      reads: bytes for each parameter of those leaves, by the name of the array.
+      launches: how many launches it begins: 1 or 0, and one for each leaf that is left to XLA.
+      operands: the buffers that its functions are given, each once, in order.
+      reads: bytes for each parameter of those leaves, by the name of the buffer.
       writes: the same.
-      temporaries: large arrays that it writes for later stages of the same step.
-      partial: the reductions that it leaves partial, and how they are combined.
+      temporaries: large buffers that it writes for later kernels of the same step.
+      partial: the reductions that it leaves in parts, and how they are combined.
       bytes_per_parameter: the sum of its reads and writes, over all parameters of the tree.
-      why_xla: why it is left to xla; empty otherwise.
+      why_xla: why it is left to XLA; empty otherwise.
     """
 
     phase: int
+    launch: int
+    functions: tuple[str, ...]
     kind: str
     view: str | None
     leaves: int
     launches: int
+    operands: tuple[str, ...]
     reads: Mapping[str, float]
     writes: Mapping[str, float]
     temporaries: tuple[str, ...]
@@ -68,8 +70,8 @@ class Explanation:
         each way: the roofline.
       share_of_roofline: the time that takes at full bandwidth, divided by ``floor_seconds``.
       scratch_bytes: the memory that the plan adds to the leaves' own, until the step ends.
-      stages: the launches, in order.
-      note: what has to be said of the target; may be empty.
+      stages: what the launches do, in order.
+      properties: what is proven of the rule, in short sentences.
     """
 
     mode: str
@@ -85,7 +87,7 @@ class Explanation:
     share_of_roofline: float
     scratch_bytes: int
     stages: tuple[StageReport, ...]
-    note: str
+    properties: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The same as what JSON has."""
@@ -95,52 +97,92 @@ class Explanation:
         return "\n".join(_lines(self))
 
 
-def explain(plan: Plan, machine: Machine | None = None, target: str = "xla") -> Explanation:
+def explain(plan: Plan, properties: tuple[str, ...] = ()) -> Explanation:
     """Explains a plan.
 
     Args:
       plan: the plan.
-      machine: the machine to name the floor for; by default the one that was planned for.
-      target: the target that will run.
+      properties: what is proven of the rule.
     """
-    machine = machine or plan.machine
-    least, floor = least_bytes(plan.launches), plan.floor_seconds(machine)
+    floor = plan.floor_seconds
     return Explanation(
         mode=plan.mode,
-        target=target,
-        machine=machine,
+        target=plan.target,
+        machine=plan.machine,
         leaves=len(plan.leaves),
         parameters=plan.parameters,
-        dtypes=tuple(dict.fromkeys(leaf.dtypes.param for leaf in plan.leaves)),
+        dtypes=tuple(dict.fromkeys(leaf.sequence.dtypes[0] for leaf in plan.leaves)),
         bytes_per_parameter=plan.bytes_per_parameter,
         launches=plan.launch_count,
         floor_seconds=floor,
-        least_bytes_per_parameter=least / max(1, plan.parameters),
-        share_of_roofline=least / machine.bandwidth / floor if floor else 1.0,
+        least_bytes_per_parameter=plan.least_bytes / max(1, plan.parameters),
+        share_of_roofline=plan.least_bytes / plan.machine.bandwidth / floor if floor else 1.0,
         scratch_bytes=plan.scratch_bytes,
-        stages=tuple(_report(plan, launch) for launch in plan.launches),
-        note=_XLA_DECIDES if target == "xla" else "",
+        stages=tuple(_stages(plan)),
+        properties=properties,
     )
 
 
-def _report(plan: Plan, launch: Launch) -> StageReport:
-    kernel, moved = launch.kernel, traffic(launch)
-    own = max(1, sum(plan.leaves[i].size for i in launch.leaves))
+def _stages(plan: Plan) -> Iterator[StageReport]:
+    """The stages of all launches; what is left to XLA for one reason is one stage of a phase."""
+    grouped: dict[tuple[object, ...], list[tuple[int, Run]]] = {}
+    for number, launch in enumerate(plan.launches, 1):
+        for run in launch.runs:
+            shared = None if launch.by_xla else number
+            key = (launch.phase, shared, launch.reason, run.kernels, run.resident)
+            grouped.setdefault(key, []).append((number, run))
+    begun: set[int] = set()
+    for members in grouped.values():
+        numbers = {number for number, _ in members} - begun
+        begun |= numbers
+        first = plan.launches[members[0][0] - 1]
+        launches = len(members) if first.by_xla else len(numbers)
+        yield _report(plan, members[0][0], first, [run for _, run in members], launches)
+
+
+def _report(plan: Plan, number: int, launch: Launch, runs: list[Run], launches: int) -> StageReport:
+    reads: Counter[str] = Counter()
+    writes: Counter[str] = Counter()
+    for run in runs:
+        moved = traffic(run, plan.leaves[run.leaf])
+        reads += moved.reads
+        writes += moved.writes
+    own = max(1, sum(plan.leaves[run.leaf].size for run in runs))
+    kernels = runs[0].kernels
+    operands = [x for kernel in kernels for x in kernel.operands]
+    temporary = {x.name for x in operands if x.lifetime == "temporary"}
+    total = reads.total() + writes.total()
     return StageReport(
         phase=launch.phase + 1,
-        kind=kernel.kind,
-        view=kernel.view.kind if kernel.view else None,
-        leaves=len(launch.leaves),
-        launches=count_launches([launch]),
-        reads={name: n / own for name, n in moved.reads.items()},
-        writes={name: n / own for name, n in moved.writes.items()},
-        temporaries=tuple(
-            x.name for x in kernel.operands if x.purpose == "temporary" and x.access == "out"
-        ),
-        partial={x.name: x.combine or "" for x in kernel.partial},
-        bytes_per_parameter=moved.total / max(1, plan.parameters),
-        why_xla=kernel.why_xla,
+        launch=number,
+        functions=tuple(kernel.function for kernel in kernels),
+        kind=_kind(launch, runs[0]),
+        view=None if launch.by_xla else _view(kernels, plan.leaves[runs[0].leaf]),
+        leaves=len(runs),
+        launches=launches,
+        operands=tuple(dict.fromkeys(x.name for x in operands)),
+        reads={name: n / own for name, n in reads.items()},
+        writes={name: n / own for name, n in writes.items()},
+        temporaries=tuple(name for name in writes if name in temporary),
+        partial={x.name: str(x.buffer.combine) for x in operands if x.partial},
+        bytes_per_parameter=total / max(1, plan.parameters),
+        why_xla=launch.reason,
     )
+
+
+def _kind(launch: Launch, run: Run) -> str:
+    if launch.by_xla:
+        return "xla"
+    if run.resident and len(run.kernels) > 1:
+        return "resident"
+    return ", ".join(dict.fromkeys(kernel.kind for kernel in run.kernels))
+
+
+def _view(kernels: tuple[Kernel, ...], leaf: PlacedLeaf) -> str:
+    extents = max((leaf.layout(kernel).extents for kernel in kernels), key=len)
+    if len(extents) == 1:
+        return "flat"
+    return "batched" if any(n > 1 for n in extents[:-2]) else "matrix"
 
 
 def _lines(e: Explanation) -> Iterator[str]:
@@ -153,8 +195,8 @@ def _lines(e: Explanation) -> Iterator[str]:
         f"{_duration(e.floor_seconds)} or more: {e.share_of_roofline:.0%} of the roofline, which "
         f"is every array moved once each way, {e.least_bytes_per_parameter:.2f} bytes."
     )
-    if e.note:
-        yield e.note
+    if e.properties:
+        yield f"Proven of the rule: {'; '.join(e.properties)}."
     phases = max((stage.phase for stage in e.stages), default=1)
     for number, stage in enumerate(e.stages, 1):
         begins = number == 1 or stage.phase != e.stages[number - 2].phase
@@ -168,7 +210,7 @@ def _lines(e: Explanation) -> Iterator[str]:
 def _stage_lines(number: int, stage: StageReport) -> Iterator[str]:
     kind = f"{stage.kind}, {stage.view}" if stage.view else f"left to xla: {stage.why_xla}"
     yield (
-        f"{number:3}. {_count(stage.leaves, 'leaf')}; {kind}; "
+        f"{number:3}. {', '.join(stage.functions)}: {_count(stage.leaves, 'leaf')}; {kind}; "
         f"{'' if stage.launches else 'in the same launch; '}"
         f"{_bytes(stage.bytes_per_parameter)} bytes for each parameter of the tree"
     )

@@ -1,8 +1,8 @@
-"""Questions about values that all of the planner asks.
+"""Properties of values, and walks over them, that all of the planner shares.
 
-A value is *large* where it varies along every axis of the leaf, and moving it is what costs. All
-others (statistics of rows, scalars) are small beside it. A *statistic* is a reduction of a large
-value: it is known only when all of the leaf has been read.
+A value is *large* where it varies along every axis of the leaf; moving large values is the cost
+of a step. All others (statistics of rows, scalars) are small beside it. A *statistic* is a
+reduction of a large value: it is known only when all of the leaf has been read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from optgen.ir.types import LEAF
 
 
 def is_large(n: Node) -> bool:
-    """Whether the value has an element for each element of the leaf."""
+    """True where the value has an element for each element of the leaf."""
     return n.type.axes == LEAF
 
 
@@ -31,7 +31,7 @@ def is_effect(n: Node) -> bool:
 
 
 def is_statistic(n: Node) -> bool:
-    """Whether the value is known only when all of the leaf has been read."""
+    """True where the value is known only when all of the leaf has been read."""
     return is_reduction(n) and is_large(n.args[0])
 
 
@@ -41,7 +41,7 @@ def itemsize(dtype: str, dtypes: Dtypes) -> int:
 
 
 def holds_exactly(storage: str, value: str, dtypes: Dtypes) -> bool:
-    """Whether a value of one dtype comes back the same from storage in the other."""
+    """True where a value of one dtype comes back the same from storage in the other."""
     a, b = dtypes.numpy(storage), dtypes.numpy(value)
     if a == b:
         return True
@@ -55,7 +55,7 @@ def holds_exactly(storage: str, value: str, dtypes: Dtypes) -> bool:
 
 
 def same_value(stored: Node, dtypes: Dtypes) -> Iterator[Node]:
-    """The node, and those that can be had from it exactly by undoing casts that widened."""
+    """The node, and the values that undoing its widening casts recovers exactly."""
     yield stored
     while stored.op == "cast" and stored.args[0].type.dtype != "bool":
         (before,) = stored.args
@@ -66,7 +66,7 @@ def same_value(stored: Node, dtypes: Dtypes) -> Iterator[Node]:
 
 
 def walk_until(roots: Iterable[Node], known: Collection[Node]) -> Iterator[Node]:
-    """What the roots are computed from, arguments first, and not looking behind what is known."""
+    """The nodes that the roots are computed from, arguments first; stops at known ones."""
     seen: set[Node] = set()
     stack = [(root, False) for root in roots]
     while stack:
@@ -80,7 +80,7 @@ def walk_until(roots: Iterable[Node], known: Collection[Node]) -> Iterator[Node]
 
 
 def rebuild(roots: Iterable[Node], known: Mapping[Node, Node]) -> dict[Node, Node]:
-    """The roots computed from what is known; maps every node on the way to its replacement."""
+    """The roots computed from known values; maps every node on the way to its replacement."""
     new = dict(known)
     for n in walk_until(roots, known):
         args = tuple(new[arg] for arg in n.args)

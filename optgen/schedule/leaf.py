@@ -1,40 +1,33 @@
-"""What the planner is given: what a step does to a leaf, and the leaves."""
+"""Leaf programs: the input of the planner, one step's work on a kind of leaf."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from optgen.errors import PlanError
-from optgen.ir.evaluate import Dtypes
 from optgen.ir.legality import KERNEL, check
 from optgen.ir.node import Node
 from optgen.ir.program import Program
+from optgen.runtime.vocabulary.sequence import Mode
 
-Mode = Literal["step", "update"]
-"""Whether the new parameters are stored, as ``p``, or what is to be added to them."""
-
-RESULT = {"step": "p", "update": "update"}
+RESULT: Mapping[Mode, str] = {"step": "p", "update": "update"}
 """The name under which the result is stored in each mode."""
-
-
-_FLOAT32 = Dtypes()
 
 
 @dataclass(frozen=True)
 class LeafProgram:
-    """What one step does to one kind of leaf, cut where a reduction over the tree is awaited.
+    """One step's work on one kind of leaf, cut where it awaits a reduction over the tree.
 
     Attributes:
       update: stores the result and the next slots.
-      partials: for each phase that ends in reductions over the tree, what the leaf contributes
-        to them: ``emit`` effects alone, or no effects where it contributes nothing.
-      names: what the author called values. Programs that differ in nothing else are planned
-        apart, so that what is emitted for one does not depend on what was planned before it.
+      partials: for each phase that ends in reductions over the tree, the contributions of the
+        leaf to them: ``emit`` effects alone, or no effects where it contributes nothing.
+      names: the author's names of values. Programs that differ in nothing else are planned
+        apart, so that the code emitted for one does not depend on those planned before it.
 
-    All are legal kernel bodies, except that reductions may depend on each other. What two of
-    them have in common is the same nodes, so that a value of one can be kept for the next.
+    All are legal kernel bodies, except that reductions may depend on each other. A value that two
+    of them share is the same node, so that the first can keep it for the next.
     """
 
     update: Program
@@ -51,7 +44,7 @@ class LeafProgram:
         return (*self.partials, self.update)
 
     def authors(self) -> dict[Node, str]:
-        """What the author called each value that has a name."""
+        """The author's name of each value that has one."""
         names: dict[Node, str] = {}
         for phase in self.phases:
             for n, name in phase.names.items():
@@ -60,7 +53,7 @@ class LeafProgram:
 
     @property
     def name(self) -> str:
-        """What the program is called."""
+        """The name of the program."""
         return self.update.name
 
     @property
@@ -69,30 +62,8 @@ class LeafProgram:
         return next((p.rank for p in self.phases if p.rank is not None), None)
 
 
-@dataclass(frozen=True)
-class Leaf:
-    """One array of the parameter tree.
-
-    Attributes:
-      name: its key path, for readers.
-      shape: its shape.
-      dtypes: what its parameter and gradient are stored in, and what arithmetic runs in.
-      program: which of the programs is its own.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtypes: Dtypes = _FLOAT32
-    program: int = 0
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return math.prod(self.shape)
-
-
 def check_program(program: LeafProgram, mode: Mode) -> None:
-    """Refuses what the planner cannot take.
+    """Refuses a program that the planner cannot take.
 
     Raises:
       IRError: if a phase is not a legal kernel body.

@@ -1,12 +1,9 @@
-"""When the values of a leaf program can be known.
+"""Levels: the earliest stage in which each value of a leaf program can be known.
 
 A leaf is swept over several times: *stages*, numbered from 0 across all the phases. A large
 value of level k can be computed in stage k at the earliest. A small one of level k is known
 before stage k. So a reduction of a large value has its argument's level plus one; a scalar that
 another program computes has the level at which its phase begins.
-
-A *resident* leaf stays on chip throughout a phase, so each phase is one stage, and a reduction
-is known in the stage that computes it.
 """
 
 from __future__ import annotations
@@ -22,19 +19,17 @@ from optgen.schedule.leaf import LeafProgram
 
 @dataclass(frozen=True, eq=False)
 class Levels:
-    """When the values of a leaf program can be known; see the module.
+    """The level of each value of a leaf program; see the module.
 
     Attributes:
       program: the program.
-      resident: whether reductions end no stage.
       nodes: all nodes of all phases, arguments first.
-      level: of each node, in stages.
-      home: of each node, the first phase whose program has it.
+      level: the level of each node, in stages.
+      home: for each node, the first phase whose program has it.
       first: the first stage of each phase, then the number of stages.
     """
 
     program: LeafProgram
-    resident: bool
     nodes: tuple[Node, ...]
     level: Mapping[Node, int]
     home: Mapping[Node, int]
@@ -42,12 +37,12 @@ class Levels:
 
     @property
     def stages(self) -> int:
-        """How many stages there are."""
+        """The number of stages."""
         return self.first[-1]
 
     @property
     def phases(self) -> int:
-        """How many phases there are."""
+        """The number of phases."""
         return len(self.first) - 1
 
     def phase_of_stage(self, stage: int) -> int:
@@ -55,14 +50,14 @@ class Levels:
         return max(k for k in range(self.phases) if self.first[k] <= stage)
 
     def phase_of_gap(self, gap: int, home: int) -> int:
-        """The phase, not before ``home``, in which what is known before stage ``gap`` settles."""
+        """The phase, not before ``home``, in which values known before stage ``gap`` settle."""
         reached = (k for k in range(self.phases) if gap <= self.first[k + 1])
         return max(home, min(reached, default=self.phases - 1))
 
 
 @functools.lru_cache(maxsize=1024)
-def levels(program: LeafProgram, resident: bool = False) -> Levels:
-    """When each value of the program can be known."""
+def levels(program: LeafProgram) -> Levels:
+    """Returns the levels of the values of a program."""
     level: dict[Node, int] = {}
     home: dict[Node, int] = {}
     first = [0]
@@ -70,21 +65,20 @@ def levels(program: LeafProgram, resident: bool = False) -> Levels:
         for n in phase.nodes():
             if n not in level:
                 home[n] = k
-                level[n] = _level(n, level, first[k], resident)
+                level[n] = _level(n, level, first[k])
         if k + 1 < len(program.phases):
             emitted = [level[effect] for effect in phase.outputs]
-            first.append(k + 1 if resident else max([first[k], *emitted]))
+            first.append(max([first[k], *emitted]))
     last = [level[n] for n in level if is_large(n) and not is_effect(n)]
-    stages = len(program.phases) if resident else max([first[-1], *(x + 1 for x in last)])
-    return Levels(program, resident, tuple(level), level, home, (*first, stages))
+    stages = max([first[-1], *(x + 1 for x in last)])
+    return Levels(program, tuple(level), level, home, (*first, stages))
 
 
-def _level(n: Node, level: Mapping[Node, int], begins: int, resident: bool) -> int:
+def _level(n: Node, level: Mapping[Node, int], begins: int) -> int:
     if n.op == "scalar":
         return begins
     known = max((level[arg] for arg in n.args), default=0)
-    if is_statistic(n) and not resident:
+    if is_statistic(n):
         return known + 1
-    # A reduction of something small, or of a resident leaf, is not done before its phase: it
-    # would be a launch, or a read, of its own there.
+    # A reduction of something small is not done before its phase: it would be a launch there.
     return max(known, begins) if is_reduction(n) else known

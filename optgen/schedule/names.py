@@ -1,32 +1,70 @@
-"""Names for the arrays that the planner adds."""
+"""Names for the buffers that the planner adds, in the words of the rule."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from optgen.ir.node import Node
+from optgen.ir.types import LEAF, SCALAR
+from optgen.runtime.vocabulary.view import dimension_names
 from optgen.schedule.graph import is_effect, is_reduction
-from optgen.schedule.leaf import LeafProgram
+from optgen.schedule.leaf import RESULT, LeafProgram
+
+_SEVERAL = {"sum": "sums", "max": "maxima", "min": "minima"}
 
 
 def buffer_names(
-    program: LeafProgram, nodes: Sequence[Node], kept: Iterable[Node]
+    program: LeafProgram, nodes: Sequence[Node], temporaries: Iterable[Node]
 ) -> dict[Node, str]:
-    """A name for every reduction and every temporary: its author's, where that is free."""
+    """A name for every reduction and every temporary: its author's, where that is free.
+
+    The sum of a value that is called ``square``, one for each row, is ``square_row_sums``. None is
+    called as an array of every leaf is, so that both modes have the same names.
+    """
     authors = program.authors()
     taken = {n.attr for n in nodes if n.op in ("load", "scalar") or is_effect(n)}
+    taken |= {"g", *RESULT.values()}
     names: dict[Node, str] = {}
-    for n in dict.fromkeys([*(n for n in nodes if is_reduction(n)), *kept]):
+    for n in dict.fromkeys([*(n for n in nodes if is_reduction(n)), *temporaries]):
         name = authors.get(n, "")
         if not name.isidentifier() or name in taken:
-            name = _numbered(n.op if is_reduction(n) else "kept", taken)
-        taken.add(name)
+            name = _reduction(n, authors, program.rank) if is_reduction(n) else "temporary"
+            name = _free(name, taken | {other for m, other in authors.items() if m is not n})
         names[n] = name
+        taken.add(name)
     return names
 
 
-def _numbered(base: str, taken: set[str]) -> str:
-    number = 1
-    while f"{base}_{number}" in taken:
+def _reduction(n: Node, authors: Mapping[Node, str], rank: int | None) -> str:
+    value = _value(n.args[0], authors)
+    word = n.op
+    if n.type.axes not in (SCALAR, LEAF):
+        kept = dimension_names(rank or 1)[n.type.axes[-1]]
+        word = f"{kept}_{_SEVERAL[n.op]}"
+    return f"{value}_{word}" if value else word
+
+
+def _value(n: Node, authors: Mapping[Node, str]) -> str:
+    """What a value is called, or is made of by squaring or taking its size; empty for neither."""
+    while n.op in ("cast", "broadcast") and n not in authors:
+        (n,) = n.args
+    if n in authors and authors[n].isidentifier():
+        return authors[n]
+    if n.op in ("load", "scalar"):
+        return str(n.attr)
+    if n.op == "mul" and n.args[0] is n.args[1]:
+        inner = _value(n.args[0], authors)
+        return f"{inner}_square" if inner else ""
+    if n.op == "abs":
+        inner = _value(n.args[0], authors)
+        return f"{inner}_size" if inner else ""
+    return ""
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name, or with the first number from 2 on that makes it free."""
+    candidate, number = name, 1
+    while candidate in taken:
         number += 1
-    return f"{base}_{number}"
+        candidate = f"{name}_{number}"
+    return candidate

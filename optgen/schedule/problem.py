@@ -1,8 +1,8 @@
-"""The choice that the planner has to make, stated: what to compute, and what it may be read from.
+"""The planner's search problem: the targets to compute, and the arrays to compute them from.
 
-Every statistic and every store of a large value is a *target*, computed in some stage. Every
-large array is a bit: what is loaded (until its store, for that is in place), what was stored
-(from the stage after), and *temporaries*, values that may be kept if that saves bytes.
+Every statistic and every store of a large value is a *target*, computed in one of the stages.
+Every large array is a bit: a loaded one (until its store, which is in place), a stored one (from
+the stage after), and *temporaries*, values that may be kept if that saves bytes.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from optgen.schedule.levels import Levels
 
 @dataclass(frozen=True)
 class Target:
-    """What has to be computed once.
+    """A value or effect that has to be computed once.
 
     Attributes:
       node: the statistic, the effect, or the value of a temporary.
       earliest: the first stage that could compute it.
-      latest: the last one that may.
+      latest: the last stage that may compute it.
       needs: the statistics that it depends on, as bits of their targets.
       home: the first stage of the first phase that mentions it.
     """
@@ -55,9 +55,9 @@ class Array:
     """A large array.
 
     Attributes:
-      kind: whether it is what the program loads, what it stored, or a temporary.
+      kind: ``load`` or ``store`` for an array of the program, or ``temporary``.
       node: the load, the store, or the value of the temporary.
-      bytes: of each element.
+      bytes: the size of each element.
     """
 
     kind: Literal["load", "store", "temporary"]
@@ -70,11 +70,11 @@ class Problem:
     """All that the search needs to know of a leaf program.
 
     Attributes:
-      levels: the program, and when its values can be known.
-      dtypes: what the symbolic dtypes stand for.
+      levels: the program, and the levels of its values.
+      dtypes: the concrete dtypes that the symbolic ones stand for.
       targets: statistics, then stores; a target's bit is its place.
       arrays: loads, then an array for each store; an array's bit is its place.
-      candidates: the temporaries that could be of use.
+      candidates: the temporaries that could save bytes.
       overwrites: for each load, the bit of the target that overwrites it, if there is one.
     """
 
@@ -89,17 +89,16 @@ class Problem:
         """The covers of every large value; temporaries take the bits after the arrays'."""
         held: dict[Node, list[int]] = {}
         for bit, array in enumerate(self.arrays):
-            kept = array.node if array.kind == "load" else array.node.args[0]
-            for value in [kept] if array.kind == "load" else same_value(kept, self.dtypes):
+            content = array.node if array.kind == "load" else array.node.args[0]
+            for value in [content] if array.kind == "load" else same_value(content, self.dtypes):
                 held.setdefault(value, []).append(bit)
         for bit, target in enumerate(temporaries, len(self.arrays)):
             held.setdefault(target.node, []).append(bit)
-        found = covers(self.levels.nodes, held)
-        return {n: tuple(masks) for n, masks in found.items()}
+        return {n: tuple(masks) for n, masks in covers(self.levels.nodes, held).items()}
 
 
 def state_problem(levels: Levels, dtypes: Dtypes) -> Problem:
-    """States the problem for a leaf program whose dtypes stand for these."""
+    """States the problem for a leaf program, with its symbolic dtypes as in ``dtypes``."""
     large = [n for n in levels.nodes if is_large(n)]
     stores = [n for n in large if n.op == "store"]
     statistics = [n for n in levels.nodes if is_statistic(n)]
@@ -111,10 +110,9 @@ def state_problem(levels: Levels, dtypes: Dtypes) -> Problem:
             beneath[n] |= beneath[arg]
 
     def target(n: Node) -> Target:
-        value_level = levels.level[n] - (is_statistic(n) and not levels.resident)
-        latest = value_level if is_reduction(n) and levels.resident else levels.stages - 1
+        value_level = levels.level[n] - is_statistic(n)
         needs = beneath[n] & ~bit_of.get(n, 0)
-        return Target(n, value_level, latest, needs, levels.first[levels.home[n]])
+        return Target(n, value_level, levels.stages - 1, needs, levels.first[levels.home[n]])
 
     targets = _tighten([target(n) for n in (*statistics, *stores)], levels, beneath)
     loads = [n for n in large if n.op == "load"]
@@ -132,12 +130,12 @@ def state_problem(levels: Levels, dtypes: Dtypes) -> Problem:
 
 
 def _tighten(targets: list[Target], levels: Levels, beneath: dict[Node, int]) -> list[Target]:
-    """Lowers what is latest, so that whoever needs a statistic finds it."""
+    """Lowers ``latest``, so that a statistic is computed before the targets that need it."""
     latest = [t.latest for t in targets]
 
     def limit(needs: int, stage: int) -> None:
         for bit in range(len(targets)):
-            if needs >> bit & 1 and not levels.resident:
+            if needs >> bit & 1:
                 latest[bit] = min(latest[bit], stage)
 
     for k, phase in enumerate(levels.program.partials):
@@ -149,9 +147,10 @@ def _tighten(targets: list[Target], levels: Levels, beneath: dict[Node, int]) ->
 
 
 def _worth_keeping(n: Node, overwritten: set[Node], dtypes: Dtypes) -> bool:
-    """Whether no array that it is computed from would serve as well as a temporary of it.
+    """True where a temporary of the value could save bytes over the arrays that it depends on.
 
-    A function of one large value is not: that value does for it. Truth values have no storage.
+    A function of one large value is not worth it: it can be computed from that value again,
+    unless it is narrower. Truth values have no storage.
     """
     if n.op == "load":
         return n in overwritten

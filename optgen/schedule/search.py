@@ -1,4 +1,4 @@
-"""Chooses the stage of every target, and what is kept, so that the fewest bytes are moved.
+"""Chooses the stage of every target, and the temporaries, so that the fewest bytes are moved.
 
 Exhaustive, with two exceptions that bound its time: at most ``_TEMPORARIES`` are kept, and in
 each stage at most ``_FREE`` of the targets that may wait are tried both ways (the others wait).
@@ -31,24 +31,24 @@ class Stage:
 
     Attributes:
       targets: the statistics and stores that it computes.
-      kept: the values that it keeps as temporaries.
+      temporaries: the values that it stores for later stages.
       reads: the large arrays that it reads.
     """
 
     targets: tuple[Node, ...]
-    kept: tuple[Node, ...]
+    temporaries: tuple[Node, ...]
     reads: tuple[Array, ...]
 
 
 class Cost(NamedTuple):
-    """What is minimised, the most important first.
+    """The cost to be minimised, the most important entry first.
 
     Attributes:
-      bytes: moved for each element of the leaf.
-      temporaries: how many are kept; each is memory.
-      early: how many targets are computed in a phase before the one that mentions them: such
-        kernels are shared by fewer kinds of leaves.
-      arrays: how many are read.
+      bytes: the bytes moved for each element of the leaf.
+      temporaries: the number of temporaries; each is memory.
+      early: the number of targets that are computed in a phase before the one that mentions them:
+        such kernels are shared by fewer kinds of leaves.
+      arrays: the number of arrays that are read.
     """
 
     bytes: int = 0
@@ -72,9 +72,9 @@ def best_stages(levels: Levels, dtypes: Dtypes) -> tuple[Stage, ...]:
     for temporaries in _subsets(problem.candidates, _TEMPORARIES):
         if best and best[0].bytes <= _at_least(problem, temporaries):
             continue
-        found = _Search(problem, temporaries).run()
-        if found and (best is None or found[0] < best[0]):
-            best = found
+        plan = _Search(problem, temporaries).run()
+        if plan and (best is None or plan[0] < best[0]):
+            best = plan
     if best is None:
         raise PlanError(f"no order of stages computes {levels.program.name!r}")
     return best[1]
@@ -90,7 +90,7 @@ def _bytes(target: Target, dtypes: Dtypes) -> int:
 
 
 def _at_least(problem: Problem, temporaries: Sequence[Target]) -> int:
-    """What every choice moves: each load once, each store, each temporary both ways."""
+    """The bytes that every choice moves: each load and each store once, each temporary twice."""
     own = sum(array.bytes for array in problem.arrays)
     return own + 2 * sum(_bytes(t, problem.dtypes) for t in temporaries)
 
@@ -105,9 +105,8 @@ class _Search:
         self.problem = problem
         self.targets = (*problem.targets, *temporaries)
         self.stages = problem.levels.stages
-        self.resident = problem.levels.resident
-        kept = [Array("temporary", t.node, _bytes(t, problem.dtypes)) for t in temporaries]
-        self.arrays = (*problem.arrays, *kept)
+        added = [Array("temporary", t.node, _bytes(t, problem.dtypes)) for t in temporaries]
+        self.arrays = (*problem.arrays, *added)
         self.covers = problem.covers_with(temporaries)
         loads = sum(array.kind == "load" for array in problem.arrays)
         self.loads = (1 << loads) - 1
@@ -121,7 +120,7 @@ class _Search:
         return self.finish(0, 0)
 
     def _finish(self, stage: int, done: int) -> tuple[Cost, tuple[Stage, ...]] | None:
-        """The best way to compute in this stage and later what is not done yet."""
+        """The best way to compute the remaining targets in this stage and later ones."""
         if stage == self.stages:
             return (Cost(), ()) if done == (1 << len(self.targets)) - 1 else None
         best: tuple[Cost, tuple[Stage, ...]] | None = None
@@ -139,7 +138,7 @@ class _Search:
         """The sets of targets that this stage may compute, the largest first."""
         must, may = 0, []
         for bit, target in enumerate(self.targets):
-            ready = target.earliest <= stage and (self.resident or not target.needs & ~done)
+            ready = target.earliest <= stage and not target.needs & ~done
             if done >> bit & 1 or not ready:
                 continue
             if target.latest <= stage:
@@ -147,8 +146,8 @@ class _Search:
             else:
                 may.append(1 << bit)
         for size in range(min(_FREE, len(may)), -1, -1):
-            for some in itertools.combinations(may[:_FREE], size):
-                yield must | sum(some)
+            for optional in itertools.combinations(may[:_FREE], size):
+                yield must | sum(optional)
 
     def _available(self, done: int) -> int:
         """The arrays that can be read by a stage before which these targets are done."""
@@ -176,17 +175,18 @@ class _Search:
     def _cost(self, stage: int, chosen: int, mask: int) -> Cost:
         done = [t for bit, t in enumerate(self.targets) if chosen >> bit & 1]
         written = [t for t in done if not is_reduction(t.node)]
-        kept = chosen >> len(self.problem.targets)
+        temporaries = chosen >> len(self.problem.targets)
         return Cost(
             self._read(mask) + sum(_bytes(t, self.problem.dtypes) for t in written),
-            kept.bit_count(),
+            temporaries.bit_count(),
             sum(stage < t.home for t in done),
             mask.bit_count(),
         )
 
     def _stage(self, chosen: int, mask: int) -> Stage:
         count = len(self.problem.targets)
-        done = [t.node for bit, t in enumerate(self.targets) if chosen >> bit & 1 and bit < count]
-        kept = [t.node for bit, t in enumerate(self.targets) if chosen >> bit & 1 and bit >= count]
+        nodes = {bit: t.node for bit, t in enumerate(self.targets) if chosen >> bit & 1}
+        targets = [n for bit, n in nodes.items() if bit < count]
+        temporaries = [n for bit, n in nodes.items() if bit >= count]
         reads = [array for bit, array in enumerate(self.arrays) if mask >> bit & 1]
-        return Stage(tuple(done), tuple(kept), tuple(reads))
+        return Stage(tuple(targets), tuple(temporaries), tuple(reads))

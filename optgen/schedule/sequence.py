@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from optgen.ir.evaluate import Dtypes
 from optgen.ir.node import Node, walk
 from optgen.ir.program import Program
-from optgen.ir.types import LEAF, SCALAR, Axes
+from optgen.ir.types import GRAD, LEAF, PARAM, REAL, SCALAR, Axes
 from optgen.runtime.vocabulary.sequence import (
     Buffer,
     Combine,
@@ -127,7 +127,7 @@ def _item(step: Step, body: Program, mode: Mode) -> Item:
         writes=tuple(name for name in effects if name not in loads),
         scalars=tuple(n.attr for n in body.find("scalar")),
         flat=body.rank is None,
-        independent=independent(body) if small else (),
+        independent=independent(body, _slots(step, body)) if small else (),
     )
 
 
@@ -153,7 +153,8 @@ def name_functions(schedules: Sequence[tuple[str, Schedule]]) -> list[Schedule]:
     for prefix, planned in schedules:
         functions = []
         for kernel, body in planned:
-            key = (replace(kernel.item, function="", phase=0), kernel.operands, body)
+            item = replace(kernel.item, function="", phase=0)
+            key = (item, kernel.operands, body, _concrete(body, planned.sequence.dtypes))
             if key not in names:
                 base = f"{prefix}_{kernel.function}"
                 counts[base] += 1
@@ -163,11 +164,24 @@ def name_functions(schedules: Sequence[tuple[str, Schedule]]) -> list[Schedule]:
     return result
 
 
+def _concrete(body: Program, dtypes: tuple[str, str, str]) -> tuple[str, ...]:
+    """What the symbolic dtypes that a body mentions stand for."""
+    symbols = dict(zip((PARAM, GRAD, REAL), dtypes, strict=True))
+    mentioned = {n.type.dtype for n in body.nodes()}
+    return tuple(dtype for symbol, dtype in symbols.items() if symbol in mentioned)
+
+
+def _slots(step: Step, body: Program) -> frozenset[str]:
+    """The slots that a body stores."""
+    stored = {e.attr for e in body.outputs if e.op == "store"}
+    return frozenset(stored - step.temporaries - step.statistics)
+
+
 def _buffers(step: Step, body: Program, dtypes: Dtypes) -> Iterator[Buffer]:
     effects = {e.attr: e for e in body.outputs}
     loads = {n.attr: n for n in body.find("load")}
     for name, n in (loads | effects).items():
-        combine, over = _combined(body, effects.get(name))
+        combine, over = combined(body, effects.get(name), _slots(step, body))
         yield Buffer(
             name,
             dtypes.numpy(n.type.dtype).name,
@@ -178,13 +192,13 @@ def _buffers(step: Step, body: Program, dtypes: Dtypes) -> Iterator[Buffer]:
         )
 
 
-def _combined(body: Program, effect: Node | None) -> tuple[str | None, Axes]:
+def combined(body: Program, effect: Node | None, slots: Collection[str]) -> tuple[str | None, Axes]:
     """How the parts that a body leaves of a buffer are combined, and what they are reduced over."""
     if effect is None or not is_reduction(effect.args[0]):
         return None, ()
     reduction = effect.args[0]
     large = is_large(reduction.args[0])
-    if not large and independent(body) != LEAF:
+    if not large and independent(body, slots) != LEAF:
         return None, ()  # one worker computes all of it
     return reduction.op, reduction.args[0].type.axes
 
@@ -208,9 +222,14 @@ def reductions_used(body: Program) -> Iterator[Node]:
             yield n
 
 
-def independent(body: Program) -> Axes:
-    """Dimensions of which a body of small values computes every index by itself; all as ``"*"``."""
-    if not any(reductions_used(body)) and _elementwise(body):
+def independent(body: Program, slots: Collection[str] = ()) -> Axes:
+    """Dimensions of which a body of small values computes every index by itself; all as ``"*"``.
+
+    Args:
+      body: the body.
+      slots: the slots among what it stores: a slot outlives the step, and is never in parts.
+    """
+    if not any(reductions_used(body)) and _elementwise(body, slots):
         return LEAF
     dimensions = set(range(body.rank or 0))
     for n in body.nodes():
@@ -219,20 +238,30 @@ def independent(body: Program) -> Axes:
     return tuple(sorted(dimensions))
 
 
-def _elementwise(body: Program) -> bool:
-    """Whether no element that is written is read to compute another."""
-    written = {o.attr: _section(o) for o in body.outputs if o.op == "store"}
+def _elementwise(body: Program, slots: Collection[str]) -> bool:
+    """Whether no element that is written is read to compute another.
+
+    What is reduced to one value for each matrix of a batch may be left in parts too, of blocks
+    that lie within one matrix.
+    """
+    written = {o.attr: section(o) for o in body.outputs if o.op == "store"}
+    apart: dict[Axes, Axes] = {}  # the matrices that the blocks of a section lie within
+    batch = set(range((body.rank or 0) - 2))
     for output in body.outputs:
-        value, section = output.args[0], _section(output)
-        if is_reduction(value) and value.type.axes != SCALAR:
+        value, elements = output.args[0], section(output)
+        if is_reduction(value) and output.attr in slots:
             return False
+        if is_reduction(value) and value.type.axes != SCALAR:
+            kept = apart.setdefault(elements, value.type.axes)
+            if kept != value.type.axes or not batch.issuperset(kept):
+                return False
         loads = [n.attr for n in walk([output]) if n.op == "load"]
-        if any(written.get(name, section) != section for name in loads):
+        if any(written.get(name, elements) != elements for name in loads):
             return False
     return True
 
 
-def _section(output: Node) -> Axes:
+def section(output: Node) -> Axes:
     """The dimensions of the elements that are computed for an output."""
     value = output.args[0]
     return value.args[0].type.axes if is_reduction(value) else value.type.axes

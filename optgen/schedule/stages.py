@@ -1,9 +1,9 @@
-"""Cuts a leaf program into steps: sweeps over the leaf, and what settles between them.
+"""Cuts a leaf program into steps: sweeps over the leaf, and finalizes between them.
 
 A *sweep* reads large arrays once, stores large arrays, and leaves statistics partial: each part
-of the leaf has its own, and they are complete before the next step reads them. What is small is
-*settled* between sweeps: new values of small slots, and reductions of what is small already. All
-other small values are so cheap that each step computes what it needs of them again.
+of the leaf has its own, and they are complete before the next step reads them. Small values are
+*finalized* between sweeps: new values of small slots, and reductions of small values. All other
+small values are so cheap that each step computes those that it needs again.
 
 In every step all loads come before all stores.
 """
@@ -33,7 +33,7 @@ from optgen.schedule.names import buffer_names
 from optgen.schedule.search import best_stages
 
 Place = tuple[int, int, int]
-"""When a step runs: the stage that it is or that it precedes, 1 or 0 for that, and its phase."""
+"""The place of a step: a stage, 1 if the step is that stage or 0 if it precedes it, the phase."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Step:
 
     Attributes:
       phase: the phase that it belongs to.
-      body: what it computes, in the leaf's own axes.
+      body: its program, in the leaf's own axes.
       temporaries: the large arrays among those that it reads and writes that live for this
         step of the optimizer only.
       statistics: the small ones.
-      names: what the author called values.
+      names: the author's names of values.
     """
 
     phase: int
@@ -60,33 +60,32 @@ class Step:
 
 
 @functools.lru_cache(maxsize=1024)
-def steps(program: LeafProgram, dtypes: Dtypes, resident: bool = False) -> tuple[Step, ...]:
+def steps(program: LeafProgram, dtypes: Dtypes) -> tuple[Step, ...]:
     """The steps of a leaf program, in order, that move the fewest bytes.
 
     Args:
-      program: what is done to the leaf.
-      dtypes: what its symbolic dtypes stand for; a slot that is stored in fewer bits than it is
-        computed in cannot be read back instead of being computed again.
-      resident: whether the leaf stays on chip throughout a phase.
+      program: the leaf program.
+      dtypes: the dtypes that its symbolic ones stand for; a slot that is stored in fewer bits
+        than it is computed in cannot be read back instead of being computed again.
     """
-    return _Cut(program, dtypes, resident).steps()
+    return _Cut(program, dtypes).steps()
 
 
 class _Cut:
-    def __init__(self, program: LeafProgram, dtypes: Dtypes, resident: bool) -> None:
-        self.program, self.dtypes, self.resident = program, dtypes, resident
-        self.levels = levels(program, resident)
+    def __init__(self, program: LeafProgram, dtypes: Dtypes) -> None:
+        self.program, self.dtypes = program, dtypes
+        self.levels = levels(program)
         self.stages = best_stages(self.levels, dtypes)
         self.stage_of = {n: s for s, stage in enumerate(self.stages) for n in stage.targets}
         self.known_before = self._known_before()
-        kept = [n for stage in self.stages for n in stage.kept]
-        self.buffers = buffer_names(program, self.levels.nodes, kept)
+        temporaries = [n for stage in self.stages for n in stage.temporaries]
+        self.buffers = buffer_names(program, self.levels.nodes, temporaries)
         self.small_stores = [
             n for n in program.update.outputs if not is_large(n) and n.op == "store"
         ]
 
     def _known_before(self) -> dict[Node, int]:
-        """Levels again, now with every statistic where the search has put it."""
+        """The levels of values, with every statistic in the stage that the search chose."""
         known: dict[Node, int] = {}
         for n in self.levels.nodes:
             begins = self.levels.first[self.levels.home[n]]
@@ -94,7 +93,7 @@ class _Cut:
             if n.op == "scalar":
                 known[n] = begins
             elif is_statistic(n):
-                known[n] = self.stage_of[n] + (not self.resident)
+                known[n] = self.stage_of[n] + 1
             elif is_reduction(n) or (is_effect(n) and not is_large(n)):
                 known[n] = max(known[n], begins)
         return known
@@ -103,16 +102,16 @@ class _Cut:
         """Stores small slots as soon as they are known, or last where the old one is read on."""
         late: set[Node] = set()
         while True:
-            made = self._attempt(late)
-            if isinstance(made, tuple):
-                return made
-            late |= made
+            steps = self._attempt(late)
+            if isinstance(steps, tuple):
+                return steps
+            late |= steps  # the stores that came too early
 
     def _attempt(self, late: set[Node]) -> tuple[Step, ...] | set[Node]:
-        """The steps; or the stores that come too early for them."""
+        """The steps; or the stores that would overwrite a value too early."""
         roots = self._roots(late)
         wanted: set[Node] = set()  # reductions that a later step reads
-        made: list[Step] = []
+        steps: list[Step] = []
         conflicts: set[Node] = set()
         for place in sorted(roots, reverse=True):
             effects = self._effects(roots[place], wanted)
@@ -121,16 +120,16 @@ class _Cut:
             known = self._known(place, late)
             visited = list(walk_until(effects, known))
             read = {arg for n in visited for arg in n.args if arg in known}
-            wanted |= {n for n in read if is_reduction(n)}
+            wanted |= {n for n in read if is_reduction(n) and known[n].attr == self.buffers[n]}
             conflicts |= self._read_too_late(visited, place, late)
-            made.append(self._step(place[2], effects, rebuild(effects, known)))
-        return conflicts or tuple(reversed(made))
+            steps.append(self._step(place[2], effects, rebuild(effects, known)))
+        return conflicts or tuple(reversed(steps))
 
     def _roots(self, late: set[Node]) -> dict[Place, list[Node]]:
-        """What each step is for: temporaries, targets, small reductions and small effects."""
+        """The roots of each step: temporaries, targets, small reductions and small effects."""
         roots: dict[Place, list[Node]] = {}
         for s, stage in enumerate(self.stages):
-            roots[s, 1, self.levels.phase_of_stage(s)] = [*stage.kept, *stage.targets]
+            roots[s, 1, self.levels.phase_of_stage(s)] = [*stage.temporaries, *stage.targets]
         for n in self.levels.nodes:
             small_reduction = is_reduction(n) and not is_statistic(n)
             if small_reduction or (is_effect(n) and not is_large(n)):
@@ -138,14 +137,12 @@ class _Cut:
         return roots
 
     def _place(self, n: Node, late: set[Node]) -> Place:
-        """When a reduction or a small effect is computed."""
+        """The place in which a reduction or a small effect is computed."""
         sum_of_leaf = n.args[0] if n.op == "emit" else n
         if is_statistic(sum_of_leaf):
             stage = self.stage_of[sum_of_leaf]
             return stage, 1, self.levels.phase_of_stage(stage)
         known = self.known_before[n]
-        if self.resident:
-            return known, 1, self.levels.phase_of_stage(known)
         if n in late:
             return self.levels.stages, 0, self.levels.phases - 1
         return known, 0, self.levels.phase_of_gap(known, self.levels.home[n])
@@ -159,7 +156,7 @@ class _Cut:
         ]
 
     def _known(self, place: Place, late: set[Node]) -> dict[Node, Node]:
-        """What a step reads instead of computing it, and how."""
+        """The values that a step reads instead of computing them, with the nodes that read them."""
         known = {
             n: node("load", n.type, attr=self.buffers[n])
             for n in self.levels.nodes
@@ -176,7 +173,7 @@ class _Cut:
         return known
 
     def _stored(self, store: Node) -> Mapping[Node, Node]:
-        """Values that can be read back from where they were stored."""
+        """The values that can be read back from a store, with the nodes that read them."""
         known: dict[Node, Node] = {}
         value = node("load", store.type, attr=store.attr)
         for n in same_value(store.args[0], self.dtypes):
@@ -186,7 +183,7 @@ class _Cut:
         return known
 
     def _read_too_late(self, visited: list[Node], place: Place, late: set[Node]) -> set[Node]:
-        """The small stores that overwrite what this step still reads."""
+        """The small stores that overwrite a slot that this step still reads."""
         reads = {n.attr for n in visited if n.op == "load" and not is_large(n)}
         return {
             store

@@ -13,16 +13,13 @@ from typing import Any
 import jax
 
 from optgen.errors import TargetError, UsageError
-from optgen.runtime.execution.targets import TARGETS
+from optgen.runtime.execution.targets import PORTABLE, TARGETS
 from optgen.runtime.execution.tpu.chip import lowering_for
-from optgen.schedule.explanation import Explanation, explain
+from optgen.schedule.explanation import Explanation
 from optgen.tools import chips
 from optgen.tools.rules import Choice
 from optgen.tools.timing import jit_step
 from optgen.tools.workloads import parameters
-
-KERNEL_TARGETS = {"cuda": "triton", "tpu": "tpu"}
-"""The target whose kernels a platform of JAX runs."""
 
 
 @dataclass(frozen=True)
@@ -103,15 +100,12 @@ def compare(
             f"optax has no {choice.name!r} to compare with: --against-xla takes rules that optax "
             "has under the same name, and chains of them"
         )
-    kernels = KERNEL_TARGETS[chip.platform]
-    explanation = explain(choice.make("xla").plan(params, machine), target=kernels)
+    kernels = next(t.name for t in TARGETS.values() if t.platform == chip.platform)
+    explanation = choice.make().explain(params, machine)
     sides, absent = [_plan(explanation)], {}
-    ways = {f"optgen, target {target}": target for target in ("xla", kernels)}
+    ways = {f"optgen, target {target}": target for target in (PORTABLE, kernels)}
     for number, (name, target) in enumerate(ways.items()):
         progress(number, len(ways) + 1, name)
-        if target not in TARGETS:
-            absent[name] = "not in this version of optgen"
-            continue
         try:
             sides.append(_compiled(name, choice.make(target), True, params, chip))
         except TargetError as error:

@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from optgen.config import SETTINGS
-from optgen.dsl.rule import TARGETS
 from optgen.errors import TargetError
 from optgen.runtime.execution import cpu
-from optgen.runtime.execution.targets import TARGETS as EMITTED
-from optgen.runtime.execution.targets import check_runs
+from optgen.runtime.execution.targets import PORTABLE, TARGETS, check_runs
 from optgen.tools import chips
 
 PACKAGES = ("optgen", "jax", "jaxlib", "optax", "numpy", "sympy")
@@ -63,7 +61,7 @@ class Diagnosis:
     """Diagnosis of a machine.
 
     Attributes:
-      targets: those of this version and those to come.
+      targets: those of this version.
       kernels: what compiles C++ kernels, and where they are kept.
       devices: what JAX runs on, each by its platform and its kind.
       chips: for each chip that XLA can compile for without it, why it cannot here, or "".
@@ -81,7 +79,7 @@ class Diagnosis:
     @property
     def ok(self) -> bool:
         """True where ``xla`` works, which serves wherever another target does not."""
-        return any(target.works for target in self.targets if target.name == "xla")
+        return any(target.works for target in self.targets if target.name == PORTABLE)
 
     def sections(self) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         """The same for readers: titles, each with rows of a name and a text."""
@@ -98,7 +96,7 @@ class Diagnosis:
 
 def available() -> dict[str, str]:
     """The targets of this version, each with the reason why it cannot serve here, or ""."""
-    return {name: _why_not(name) for name in EMITTED}
+    return {name: _why_not(name) for name in TARGETS}
 
 
 def _why_not(name: str) -> str:
@@ -114,7 +112,7 @@ def diagnose() -> Diagnosis:
     import jax
 
     return Diagnosis(
-        targets=tuple(_try(name) for name in TARGETS if name != "auto"),
+        targets=tuple(map(_try, TARGETS)),
         kernels=cpu.describe(),
         devices=tuple((device.platform, device.device_kind) for device in jax.devices()),
         chips={name: _first_sentence(chips.unavailable(name)) for name in chips.CHIPS},
@@ -125,8 +123,6 @@ def diagnose() -> Diagnosis:
 
 
 def _try(name: str) -> TargetReport:
-    if name not in EMITTED:
-        return TargetReport(name, False, "not in this version of optgen")
     try:
         check_runs(name)
         right = _step_is_right(name)
@@ -141,9 +137,9 @@ def _try(name: str) -> TargetReport:
 def _step_is_right(target: str) -> bool:
     import jax.numpy as jnp
 
-    from optgen.zoo import sgd
+    from optgen.zoo import STOCK
 
-    tx = sgd(0.5, target=target)
+    tx = STOCK["sgd"](0.5, target=target)
     params = {"w": jnp.arange(3.0)}
     params, _ = tx.step(params, tx.init(params), params)
     return bool((params["w"] == jnp.arange(3.0) / 2).all())

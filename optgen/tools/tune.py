@@ -19,13 +19,13 @@ import jax.numpy as jnp
 from optgen.errors import TargetError
 from optgen.optimizer import Optimizer
 from optgen.runtime.execution.targets import check_runs
-from optgen.runtime.execution.transformation import Face, Transformation
-from optgen.runtime.execution.triton import status, tuned
+from optgen.runtime.execution.transformation import Transformation, TreeOptimizer
+from optgen.runtime.execution.triton import TARGET, status, tuned
 from optgen.runtime.execution.triton.options import Options, space
 from optgen.runtime.execution.triton.tables import Measured, Table
-from optgen.runtime.vocabulary.kernels import Kernels, Routine
 from optgen.runtime.vocabulary.leaf import LeafSpec
-from optgen.runtime.vocabulary.unit import Unit
+from optgen.runtime.vocabulary.module import Module, Placement
+from optgen.runtime.vocabulary.sequence import Kernel
 from optgen.tools.timing import ON_DEVICE, Contestant, Costs, Work, jit_step, repeated, rounds
 from optgen.tools.workloads import gradients, materialise
 
@@ -72,15 +72,15 @@ def tune(
     """
     device = device_here()
     measure = measure or Scratch(optimizer, params).measure
-    routines = kinds(optimizer, params)
-    best: dict[str, Options] = {key: tuned.guess(routine) for key, routine in routines.items()}
+    kernels = kinds(optimizer, params)
+    best: dict[str, Options] = {key: tuned.guess(kernel) for key, kernel in kernels.items()}
     measured: dict[str, Measured] = {}
-    for number, (key, routine) in enumerate(routines.items()):
-        progress(number, len(routines), key)
-        candidates = space(routine.kind, not routine.view)
+    for number, (key, kernel) in enumerate(kernels.items()):
+        progress(number, len(kernels), key)
+        candidates = space(kernel.kind == "finalize", kernel.flat)
         measured[key] = _best(key, best, candidates, measure, seconds)
         best[key] = measured[key].options
-        for name, values in REFINED.items() if tuned.reduces(routine) else ():
+        for name, values in REFINED.items() if kernel.reduces else ():
             again = (dataclasses.replace(best[key], **{name: value}) for value in values)
             measured[key] = measured[key].then(_best(key, best, again, measure, seconds))
             best[key] = measured[key].options
@@ -104,13 +104,17 @@ def device_here() -> str:
     return device
 
 
-def kinds(optimizer: Optimizer, params: Any) -> dict[str, Routine]:
-    """A routine of each kind of launch of a step, by what ``tuned.key`` says of it."""
-    unit, _ = optimizer.face.resolve(optimizer.face.specs(params))
-    kernels = unit.kernels["triton"]
-    assert isinstance(kernels, Kernels)
-    routines = (routine for chain in kernels.step for routine in chain.routines)
-    return {tuned.key(routine): routine for routine in routines}
+def kinds(optimizer: Optimizer, params: Any) -> dict[str, Kernel]:
+    """A kernel of each kind that the launches of a step run, by what ``tuned.key`` says of it."""
+    specs = optimizer.trees.specs(params)
+    module, placements = optimizer.trees.resolve(specs)
+    leaves = [
+        module.place(TARGET.name, at, spec.shape, module.variants[at.variant].dtypes(spec), "step")
+        for spec, at in zip(specs, placements, strict=True)
+    ]
+    launches = TARGET.launches(leaves, TARGET.limits())
+    runs = (run for launch in launches if not launch.by_xla for run in launch.runs)
+    return {tuned.key(kernel): kernel for run in runs for kernel in run.kernels}
 
 
 def _best(
@@ -223,11 +227,11 @@ class Candidate(Contestant):
 
 def uncompiled_copy(optimizer: Optimizer) -> Transformation:
     """The same optimizer, of which JAX has compiled nothing yet."""
-    face = optimizer.face
-    copies: dict[Unit, Unit] = {}
+    trees = optimizer.trees
+    copies: dict[Module, Module] = {}
 
-    def resolve(specs: tuple[LeafSpec, ...]) -> tuple[Unit, tuple[int, ...]]:
-        unit, variants = face.resolve(specs)
-        return copies.setdefault(unit, dataclasses.replace(unit)), variants
+    def resolve(specs: tuple[LeafSpec, ...]) -> tuple[Module, tuple[Placement, ...]]:
+        module, placements = trees.resolve(specs)
+        return copies.setdefault(module, dataclasses.replace(module)), placements
 
-    return Transformation(Face(face.name, face.hyperparameters, face.masks, resolve))
+    return Transformation(TreeOptimizer(trees.name, trees.hyperparameters, trees.masks, resolve))

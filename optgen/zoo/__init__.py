@@ -1,58 +1,29 @@
 """The stock rules: optimizers that are chains of small atoms, named as in optax 0.2.8.
 
-Each is a rule as any user could write it, in a file of its own.
+Each is a rule as any user could write it, in a file of its own that has its name; a file that is
+put here is a stock rule.
 """
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
 
 from optgen.dsl import Rule
 from optgen.zoo import atoms
-from optgen.zoo.adafactor import adafactor
-from optgen.zoo.adagrad import adagrad
-from optgen.zoo.adam import adam
-from optgen.zoo.adamw import adamw
-from optgen.zoo.amsgrad import amsgrad
-from optgen.zoo.lamb import lamb
-from optgen.zoo.lars import lars
-from optgen.zoo.lion import lion
-from optgen.zoo.nadam import nadam
-from optgen.zoo.nadamw import nadamw
-from optgen.zoo.rmsprop import rmsprop
-from optgen.zoo.sgd import sgd
 
-STOCK: dict[str, Rule] = {
-    rule.name: rule
-    for rule in (
-        sgd,
-        adam,
-        adamw,
-        nadam,
-        nadamw,
-        amsgrad,
-        lion,
-        rmsprop,
-        adagrad,
-        adafactor,
-        lamb,
-        lars,
-    )
-}
+
+def _rules() -> dict[str, Rule]:
+    """The rules of the files beside this one."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    return {name: getattr(importlib.import_module(f"{__name__}.{name}"), name) for name in names}
+
+
+STOCK: dict[str, Rule] = _rules()
 """The optimizers, by name."""
 
 ATOMS: dict[str, Rule] = {name: getattr(atoms, name) for name in atoms.__all__}
-"""What they are chains of, and their like, by name."""
+"""The atoms that the optimizers are chains of, and others like them, by name."""
 
-__all__ = [
-    "ATOMS",
-    "STOCK",
-    "adafactor",
-    "adagrad",
-    "adam",
-    "adamw",
-    "amsgrad",
-    "lamb",
-    "lars",
-    "lion",
-    "nadam",
-    "nadamw",
-    "rmsprop",
-    "sgd",
-]
+globals().update(STOCK)
+__all__ = ["ATOMS", "STOCK", *STOCK]

@@ -35,7 +35,7 @@ def test_print_after_shows_the_pass_that_was_named(optgen):
     [
         ("plan", ("plan of a step of 1 leaves for NVIDIA H200", "in-out mu")),
         ("latex", (r"\begin{aligned}", r"\beta_1", r"\theta_t &= \theta_{t-1}")),
-        ("jnp", ('"""AdamW', "import jax.numpy as jnp", "def leaf(", "UNIT = Unit(")),
+        ("jnp", ('"""AdamW', "import jax.numpy as jnp", "def leaf(", "MODULE = Module(")),
         ("stablehlo", ("module @jit_step", "stablehlo.sqrt", "tf.aliasing_output")),
     ],
 )
@@ -92,7 +92,7 @@ def test_a_rule_of_ones_own_is_shown(optgen, rules):
     for name in ("mine", "chained", "finished"):
         result = optgen("show", f"{rules}:{name}", "--ir", "jnp")
         assert result.exit_code == 0, result.stderr
-        assert "UNIT = Unit(" in result.stdout
+        assert "MODULE = Module(" in result.stdout
 
 
 def test_the_mosaic_modules_of_a_step_are_shown(optgen):

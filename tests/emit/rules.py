@@ -78,7 +78,7 @@ def dog(g, p, *, eps=1e-6):
 
 def traced(optimizer, shape=(5, 7), dtype="float32"):
     """The programs of a step, and of the init, for one leaf."""
-    specs = optimizer.face.specs([jax.ShapeDtypeStruct(shape, dtype)])
+    specs = optimizer.trees.specs([jax.ShapeDtypeStruct(shape, dtype)])
     (one,) = trace_tree(optimizer.instance.composition, specs).values()
     return one.update, one.init
 

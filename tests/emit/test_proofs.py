@@ -1,8 +1,11 @@
+import time
+
 import pytest
 
 from optgen import dsl
-from optgen.emit.proofs import claims, scale_invariance, step_bound
+from optgen.emit.proofs import claims, properties, scale_invariance, step_bound
 from tests.emit.rules import adafactor, adamw, clip, dog, kahan, lamb, lion, program, traced
+from tests.large import chain, doubling
 
 
 @dsl.rule
@@ -81,3 +84,23 @@ def test_only_what_is_known_is_claimed():
     assert claims(*traced(kahan(1e-3))) == []
     assert [claim.holds for claim in claims(*traced(lion(1e-3)))] == [True, True]
     assert [claim.holds for claim in claims(*traced(plain_sgd(1e-3)))] == [False]
+
+
+def test_properties_are_sentences():
+    assert properties(*traced(lion(1e-3))) == (
+        "invariant to the scale of the gradient",
+        "the step is bounded by learning_rate*(1 + weight_decay*|p|), whatever the gradient is",
+    )
+    assert properties(program(adamw(1e-3))) == (
+        "invariant to the scale of the gradient (where eps = 0, slots start at 0)",
+    )
+    assert properties(*traced(plain_sgd(1e-3))) == ("proportional to the scale of the gradient",)
+    assert properties(*traced(kahan(1e-3))) == ()
+
+
+@pytest.mark.parametrize("shape", ["chain", "doubling"])
+def test_large_programs_take_linear_time(shape):
+    one = {"chain": chain, "doubling": doubling}[shape]()
+    started = time.perf_counter()
+    assert properties(one) == ("proportional to the scale of the gradient",)
+    assert time.perf_counter() - started < 5

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import pytest
 
 from optgen import dsl
-from optgen.runtime.execution.load import load_unit
+from optgen.runtime.execution.load import load_emitted
 
 
 def leaf(*shape, dtype=jnp.float32):
@@ -49,12 +49,17 @@ def everything(g, p, *, rate, limit=1.0):
 def test_the_code_of_adamw_reads_like_the_rule():
     source = adamw(1e-3).source("xla", leaf(3))
     assert body(source, "leaf") == [
-        "mu_next = b1 * mu + one_minus_b1 * g",
+        "g = g.astype(real)",
+        "mu_next = b1 * mu.astype(real) + one_minus_b1 * g",
         "mu_hat = mu_next / bias_correction_b1",
-        "nu_next = b2 * nu + one_minus_b2 * (g * g)",
+        "nu_next = b2 * nu.astype(real) + one_minus_b2 * (g * g)",
         "nu_hat = nu_next / bias_correction_b2",
-        "update = mu_hat / (jnp.sqrt(nu_hat) + eps) + weight_decay * p",
-        'return {"update": minus_learning_rate * update, "mu": mu_next, "nu": nu_next}',
+        "update = mu_hat / (jnp.sqrt(nu_hat) + eps) + weight_decay * p.astype(real)",
+        "return {",
+        '"update": minus_learning_rate * update,',
+        '"mu": mu_next.astype(param),',
+        '"nu": nu_next.astype(param),',
+        "}",
     ]
 
 
@@ -70,8 +75,8 @@ def test_the_head_holds_the_reference_and_the_equations():
 
 
 def test_what_the_hyperparameters_decide_is_computed_in_doubles():
-    unit = load_unit("adamw", adamw(1e-3).source("xla", leaf(3)))
-    assert unit.update.constants(learning_rate=1e-3, b1=0.9, b2=0.999) == {
+    module = load_emitted("adamw", adamw(1e-3).source("xla", leaf(3)))
+    assert module.update.constants(learning_rate=1e-3, b1=0.9, b2=0.999) == {
         "minus_learning_rate": -1e-3,
         "one_minus_b1": 1 - 0.9,
         "one_minus_b2": 1 - 0.999,

@@ -129,9 +129,9 @@ def lamb(mode="step", dtype=PARAM, clip_after=False):
     return rule.program("lamb", *partials)
 
 
-def adafactor(rank, rows, columns, clip=False, dtype="float32"):
+def adafactor(rank, rows, columns, clip=False, dtype="float32", mode="step"):
     """Factored over ``rows`` (the second largest axis) and ``columns`` (the largest), as optax."""
-    rule = Rule(rank)
+    rule = Rule(rank, mode)
     g, partials = rule.gradient(), []
     if clip:
         partials.append(rule.partial("total", rule.sum_of_squares(g)))
@@ -209,3 +209,26 @@ def novograd():
     rule.store("mu", mu)
     rule.result(rule("mul", scalar("minus_lr"), mu))
     return rule.program("novograd")
+
+
+def small_reductions():
+    """Slots that are sums of another slot, of its old value and of its new one, as they are."""
+    rule = Rule(2)
+    g, row = rule.gradient(), rule.load("row", "real", (0,))
+    new_row = rule.mean(rule("mul", g, g), (1,))
+    new_sum = rule.reduce("sum", new_row)
+    rule.store("row", new_row, "real", (0,))
+    rule.store("before", rule.reduce("sum", row), "real", ())
+    rule.store("after", new_sum, "real", ())
+    rule.result(rule("mul", scalar("minus_lr"), rule("mul", g, new_sum)))
+    return rule.program("small_reductions")
+
+
+def small_slots():
+    """A slot of rows that is scaled by the old value of a scalar slot, which changes too."""
+    rule = Rule(2)
+    one, row = rule.load("one", "float32", ()), rule.load("row", "float32", (0,))
+    rule.store("one", rule("add", one, 1.0), "float32", ())
+    rule.store("row", rule("mul", row, one), "float32", (0,))
+    rule.result(rule("mul", scalar("minus_lr"), rule.gradient()))
+    return rule.program("small_slots")

@@ -1,13 +1,15 @@
 """Every plan computes what its programs mean, in place and tile by tile: hazards are respected."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optgen.ir.evaluate import Dtypes
-from optgen.schedule import Leaf, machine, plan
 from tests.schedule import rules
+from tests.schedule.planning import CPU, ON_CHIP, Leaf, plan
 from tests.schedule.running import WIDE, assert_same
 from tests.schedule.strategies import SHAPE, chained_programs, leaf_programs
 
@@ -38,13 +40,16 @@ SHAPED = [
     (rules.sm3(3), (3, 4, 5)),
     (rules.sm3(4), (3, 2, 4, 5)),
     (rules.sm3(2, clip_by_block=True), (4, 5)),
+    (rules.small_reductions(), (4, 5)),
+    (rules.small_slots(), (4, 5)),
 ]
 DTYPES = [Dtypes(), WIDE, Dtypes("bfloat16", "bfloat16", "float32")]
+MACHINES = ("h200", CPU, ON_CHIP)
 
 
 def plans(programs, leaves):
-    """For a machine that keeps nothing on chip, and one that keeps everything."""
-    return [plan(programs, leaves, machine(name)) for name in ("h200", "v5e")]
+    """For every way in which kernels share launches."""
+    return [plan(programs, leaves, on) for on in MACHINES]
 
 
 @pytest.mark.parametrize("dtypes", DTYPES, ids=str)
@@ -65,12 +70,12 @@ def test_programs_that_name_axes(program, shape, dtypes):
 @pytest.mark.parametrize(("program", "shape"), SHAPED, ids=lambda x: getattr(x, "name", str(x)))
 @pytest.mark.parametrize("tile", [1, 2, 3])
 def test_tiles_know_nothing_of_each_other(program, shape, tile):
-    assert_same(plans([program], [Leaf("leaf", shape, WIDE)])[0], tile=tile, exact=False)
+    assert_same(plan([program], [Leaf("leaf", shape, WIDE)]), tile=tile, exact=False)
 
 
 @pytest.mark.parametrize("program", FLAT, ids=lambda p: p.name)
 def test_flat_tiles(program):
-    assert_same(plans([program], [Leaf("leaf", (3, 3), WIDE)])[0], tile=2, exact=False)
+    assert_same(plan([program], [Leaf("leaf", (3, 3), WIDE)]), tile=2, exact=False)
 
 
 @settings(max_examples=150)
@@ -80,18 +85,26 @@ def test_random_programs(program, dtypes, seed):
         assert_same(planned, seed)
 
 
-@settings(max_examples=30)
-@given(leaf_programs(roundings=0, size=5), st.integers(0, 9))
-def test_random_programs_in_tiles(program, seed):
-    planned = plan([program], [Leaf("leaf", SHAPE, WIDE)], machine("h200"))
-    assert_same(planned, seed, tile=2, exact=False)
+@settings(max_examples=60)
+@given(leaf_programs(roundings=0, size=5), st.integers(0, 9), st.integers(1, 3))
+def test_random_programs_in_tiles(program, seed, tile):
+    planned = plan([program], [Leaf("leaf", SHAPE, WIDE)])
+    assert_same(planned, seed, tile=tile, exact=False)
+
+
+def relaunched(planned, launches):
+    return replace(planned, plan=replace(planned.plan, launches=tuple(launches)))
 
 
 def test_a_plan_that_reads_what_it_overwrote_would_be_found_out():
-    planned = plan([rules.lamb()], [Leaf("leaf", (4,), WIDE)], machine("h200"))
-    swapped = [*planned.launches[::-1]]
-    broken = type(planned)(
-        planned.mode, planned.machine, planned.programs, planned.leaves, tuple(swapped)
-    )
+    planned = plan([rules.lamb()], [Leaf("leaf", (4,), WIDE)])
+    broken = relaunched(planned, planned.launches[::-1])
     with pytest.raises((AssertionError, KeyError)), np.errstate(all="ignore"):
         assert_same(broken)
+
+
+def test_what_no_later_kernel_reads_is_gone():
+    planned = plan([rules.lamb()], [Leaf("leaf", (4,), WIDE)])
+    first, second = planned.launches
+    with pytest.raises(KeyError):
+        assert_same(relaunched(planned, (first, second, second)))

@@ -21,7 +21,7 @@ def bytes_of(stages, dtypes):
     moved = 0
     for stage in stages:
         moved += sum(array.bytes for array in stage.reads)
-        written = [*stage.kept, *(n for n in stage.targets if is_effect(n))]
+        written = [*stage.temporaries, *(n for n in stage.targets if is_effect(n))]
         moved += sum(itemsize(n.type.dtype, dtypes) for n in written)
     return moved
 

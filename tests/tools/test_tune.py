@@ -155,8 +155,8 @@ def test_the_command_writes_a_table_that_later_launches_use(monkeypatch, tmp_pat
     kept = json.loads(tables.users(DEVICE).read_text())
     best = kept["options"][ADAMW]["options"]
     assert (best["block"], best["warps"]) == (4096, 8)  # the last candidate
-    (routine,) = tune.kinds(optgen.adamw(1e-3, target="triton"), SHAPES).values()
-    assert tuned.options_for(routine).block == 4096
+    (kernel,) = tune.kinds(optgen.adamw(1e-3, target="triton"), SHAPES).values()
+    assert tuned.options_for(kernel).block == 4096
 
     for named, written in (
         (tmp_path / "mine.json", tmp_path / "mine.json"),

@@ -23,7 +23,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, cpu_momentum, tpu, tpu_momentum, triton, triton_momentum, xla, xla_momentum
+from . import kernels, kernels_momentum, xla, xla_momentum
 
 adafactor = Package(
     name="adafactor",
@@ -42,7 +42,7 @@ adafactor = Package(
         Hyperparameter("factored", "bool", True),
         Hyperparameter("weight_decay_mask", "mask", None),
     ),
-    units=(
+    modules=(
         (
             {
                 "min_dim_size_to_factor": 128,
@@ -52,10 +52,8 @@ adafactor = Package(
                 "weight_decay_rate": None,
                 "factored": True,
             },
-            xla.UNIT,
-            cpu.NATIVE,
-            triton.KERNELS,
-            tpu.KERNELS,
+            xla.MODULE,
+            *kernels.KERNELS,
         ),
         (
             {
@@ -65,10 +63,8 @@ adafactor = Package(
                 "weight_decay_rate": None,
                 "factored": True,
             },
-            xla_momentum.UNIT,
-            cpu_momentum.NATIVE,
-            triton_momentum.KERNELS,
-            tpu_momentum.KERNELS,
+            xla_momentum.MODULE,
+            *kernels_momentum.KERNELS,
         ),
     ),
     doc=__doc__,

@@ -6,1221 +6,396 @@
 //     square = g**2 + eps
 //     v' = decay*v + (1 - decay)*square
 //     scale_by_factored_rms = g*rsqrt(v')
-//     clip_by_block_rms = scale_by_factored_rms/maximum(1,
-//         sqrt(mean(scale_by_factored_rms**2))/clipping_threshold)
+//     update_rms = sqrt(mean(scale_by_factored_rms**2))
+//     clip_by_block_rms = scale_by_factored_rms/maximum(1, update_rms/clipping_threshold)
 //     scale_by_learning_rate = learning_rate*clip_by_block_rms
-//     rms = sqrt(where(mean(p**2) <= 1e-06, 1e-06, mean(p**2)))
-//     scale_by_param_block_rms = scale_by_learning_rate*rms
+//     param_mean_square = mean(p**2)
+//     param_rms = sqrt(where(param_mean_square <= 1e-06, 1e-06, param_mean_square))
+//     scale_by_param_block_rms = scale_by_learning_rate*param_rms
 //     ema' = (1 - momentum)*scale_by_param_block_rms + momentum*ema
 //     p' = p - ema'
 //
-// For leaves with factored_axes(128) = (0, 1) and ndim 2:
+// For leaves with factored_axes(128) = (0, 1) and ndim 2, or factored_axes(128) = (1, 0) and ndim
+// 2, or factored_axes(128) = (1, 2) and ndim 3, or more:
 //
 //     decay = 1 - (t - decay_offset)**-decay_rate
 //     square = g**2 + eps
-//     over_rows = mean(square, axis=1)
+//     over_rows = mean(square, axis=columns)
 //     v_row' = decay*v_row + (1 - decay)*over_rows
-//     row_factor = rsqrt(v_row'/mean(v_row'))
-//     over_columns = mean(square, axis=0)
+//     row_factor = rsqrt(v_row'/mean(v_row', axis=rows))
+//     over_columns = mean(square, axis=rows)
 //     v_col' = decay*v_col + (1 - decay)*over_columns
 //     scale_by_factored_rms = g*row_factor*rsqrt(v_col')
-//     clip_by_block_rms = scale_by_factored_rms/maximum(1,
-//         sqrt(mean(scale_by_factored_rms**2))/clipping_threshold)
+//     update_rms = sqrt(mean(scale_by_factored_rms**2))
+//     clip_by_block_rms = scale_by_factored_rms/maximum(1, update_rms/clipping_threshold)
 //     scale_by_learning_rate = learning_rate*clip_by_block_rms
-//     rms = sqrt(where(mean(p**2) <= 1e-06, 1e-06, mean(p**2)))
-//     scale_by_param_block_rms = scale_by_learning_rate*rms
+//     param_mean_square = mean(p**2)
+//     param_rms = sqrt(where(param_mean_square <= 1e-06, 1e-06, param_mean_square))
+//     scale_by_param_block_rms = scale_by_learning_rate*param_rms
 //     ema' = (1 - momentum)*scale_by_param_block_rms + momentum*ema
 //     p' = p - ema'
 //
 // Emitted for min_dim_size_to_factor=128, multiply_by_parameter_scale=True,
 // dtype_momentum='float32', weight_decay_rate=None, factored=True.
 //
-// Emitted by optgen: change the rule, not this file. Each function is one kernel of the plan; the
-// launch code that cuts leaves into tiles, and combines what tiles leave, is in optgen_sweep.h.
+// Emitted by optgen: change the rule, not this file. Each function is a kernel of the sequences in
+// the tables beside it; the launch code that cuts leaves into tiles, and combines what tiles leave
+// of reductions, is in optgen_launch.h. A function of tiles serves matrices in either order in
+// memory: what it computes for each row, and for each column, stands before its loop over elements.
 
-#include "optgen_sweep.h"
+#include "optgen_launch.h"
 
-// Reads g, p, v; writes v, sum_1, sum_2.
-static void whole_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// What is the same for every leaf.
+struct optgen::Scalars {
+  double decay;
+  double one_minus_decay;
+  double eps;
+  double one_minus_momentum;
+  double learning_rate;
+  double clipping_threshold;
+  double momentum;
+};
+using optgen::Scalars;
+
+// Reads g, p, v; writes v, scale_by_factored_rms_square_sum, p_square_sum.
+static void whole_sweep(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, const float* __restrict p_data, float* __restrict v_data,
+    optgen::PerLeaf<float, optgen::sum> scale_by_factored_rms_square_sum_part,
+    optgen::PerLeaf<float, optgen::sum> p_square_sum_part) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict p_data = leaf.array<const float>(1);
-  float* __restrict v_data = leaf.array<float>(2);
-  float* __restrict sum_1_data = leaf.array<float>(4);
-  float* __restrict sum_2_data = leaf.array<float>(5);
-  const auto decay = static_cast<Real>(leaf.scalar(0));
-  const auto one_minus_decay = static_cast<Real>(leaf.scalar(1));
-  const auto eps = static_cast<Real>(leaf.scalar(2));
-  double* sum_1_part = leaf.partial(0, tile);
-  double* sum_2_part = leaf.partial(1, tile);
-  const auto [begin, end] = leaf.elements(tile);
-  double sum_1_total = optgen::identity<double>(optgen::Combine::sum);
-  double sum_2_total = optgen::identity<double>(optgen::Combine::sum);
-  OPTGEN_SIMD_REDUCING(reduction(+ : sum_1_total) reduction(+ : sum_2_total))
-  for (int64_t i = begin; i < end; ++i) {
-    const auto g = static_cast<Real>(g_data[i]);
-    const auto v = static_cast<Real>(v_data[i]);
+  const auto decay = static_cast<Real>(scalars.decay);
+  const auto one_minus_decay = static_cast<Real>(scalars.one_minus_decay);
+  const auto eps = static_cast<Real>(scalars.eps);
+  double scale_by_factored_rms_square_sum = 0;
+  double p_square_sum = 0;
+  OPTGEN_SIMD_REDUCING(reduction(+ : scale_by_factored_rms_square_sum, p_square_sum))
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto g = g_data[i];
+    const auto v = v_data[i];
     const auto square = g * g + eps;
     const auto v_next = decay * v + one_minus_decay * square;
     const auto scale_by_factored_rms = g * (Real(1) / std::sqrt(v_next));
-    const auto term = scale_by_factored_rms * scale_by_factored_rms;
-    const auto p = static_cast<Real>(p_data[i]);
+    const auto scale_by_factored_rms_squared = scale_by_factored_rms * scale_by_factored_rms;
+    const auto p = p_data[i];
     const auto p_squared = p * p;
-    sum_1_total += double(term);
-    sum_2_total += double(p_squared);
+    scale_by_factored_rms_square_sum += double(scale_by_factored_rms_squared);
+    p_square_sum += double(p_squared);
     v_data[i] = v_next;
   }
-  sum_1_part[0] = sum_1_total;
-  sum_2_part[0] = sum_2_total;
+  scale_by_factored_rms_square_sum_part.store(scale_by_factored_rms_square_sum);
+  p_square_sum_part.store(p_square_sum);
 }
 
-static const optgen::Reduction whole_step_1_1_reductions[] = {
-    {4, 0b0, optgen::Combine::sum},  // sum_1
-    {5, 0b0, optgen::Combine::sum},  // sum_2
-};
-
-// Reads g, p, v, ema, sum_1, sum_2; writes p, ema.
-static void whole_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads g, p, v, ema, scale_by_factored_rms_square_sum, p_square_sum; writes p, ema.
+static void whole_step(
+    const optgen::Leaf& leaf, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, float* __restrict p_data, const float* __restrict v_data,
+    float* __restrict ema_data, const float* __restrict scale_by_factored_rms_square_sum_data,
+    const float* __restrict p_square_sum_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict p_data = leaf.array<float>(1);
-  const float* __restrict v_data = leaf.array<const float>(2);
-  float* __restrict ema_data = leaf.array<float>(3);
-  const float* __restrict sum_1_data = leaf.array<const float>(4);
-  const float* __restrict sum_2_data = leaf.array<const float>(5);
-  const auto one_minus_momentum = static_cast<Real>(leaf.scalar(3));
-  const auto learning_rate = static_cast<Real>(leaf.scalar(4));
-  const auto sum_1 = static_cast<Real>(sum_1_data[0]);
-  const auto size = leaf.extent<Real>(0b1);
-  const auto rms = std::sqrt(sum_1 / size);
-  const auto clipping_threshold = static_cast<Real>(leaf.scalar(5));
-  const auto factor = optgen::maximum(Real(1), rms / clipping_threshold);
-  const auto sum_2 = static_cast<Real>(sum_2_data[0]);
-  const auto factor_2 = sum_2 / size;
-  const auto rms_2 = std::sqrt((factor_2 <= Real(1e-06) ? Real(1e-06) : factor_2));
-  const auto momentum = static_cast<Real>(leaf.scalar(6));
-  const auto [begin, end] = leaf.elements(tile);
+  const auto one_minus_momentum = static_cast<Real>(scalars.one_minus_momentum);
+  const auto learning_rate = static_cast<Real>(scalars.learning_rate);
+  const auto scale_by_factored_rms_square_sum = scale_by_factored_rms_square_sum_data[0];
+  const auto size = static_cast<Real>(leaf.size);
+  const auto update_rms = std::sqrt(scale_by_factored_rms_square_sum / size);
+  const auto clipping_threshold = static_cast<Real>(scalars.clipping_threshold);
+  const auto factor = optgen::maximum(Real(1), update_rms / clipping_threshold);
+  const auto p_square_sum = p_square_sum_data[0];
+  const auto param_mean_square = p_square_sum / size;
+  const auto param_rms = std::sqrt((param_mean_square <= Real(1e-06) ? Real(1e-06) : param_mean_square));
+  const auto momentum = static_cast<Real>(scalars.momentum);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto p = static_cast<Real>(p_data[i]);
-    const auto g = static_cast<Real>(g_data[i]);
-    const auto v = static_cast<Real>(v_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto p = p_data[i];
+    const auto g = g_data[i];
+    const auto v = v_data[i];
     const auto scale_by_factored_rms = g * (Real(1) / std::sqrt(v));
     const auto clip_by_block_rms = scale_by_factored_rms / factor;
     const auto scale_by_learning_rate = learning_rate * clip_by_block_rms;
-    const auto scale_by_param_block_rms = scale_by_learning_rate * rms_2;
-    const auto ema = static_cast<Real>(ema_data[i]);
-    const auto ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema;
-    p_data[i] = p + -ema_2;
-    ema_data[i] = ema_2;
+    const auto scale_by_param_block_rms = scale_by_learning_rate * param_rms;
+    const auto ema = ema_data[i];
+    const auto ema_next = one_minus_momentum * scale_by_param_block_rms + momentum * ema;
+    p_data[i] = p - ema_next;
+    ema_data[i] = ema_next;
   }
 }
 
-// Reads g, p; writes sum_1, sum_3, sum_5.
-static void factored_0_1_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads g, p; writes square_row_sums, square_column_sums, p_square_sum.
+template <class Order>
+static void factored_statistics(
+    const optgen::Leaf&, const optgen::Tile<Order>& tile, const Scalars& scalars,
+    const float* __restrict g_data, const float* __restrict p_data,
+    optgen::PerRow<Order, float, optgen::sum> square_row_sums_part,
+    optgen::PerColumn<Order, float, optgen::sum> square_column_sums_part,
+    optgen::PerLeaf<float, optgen::sum> p_square_sum_part) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict p_data = leaf.array<const float>(1);
-  float* __restrict sum_1_data = leaf.array<float>(5);
-  float* __restrict sum_3_data = leaf.array<float>(6);
-  float* __restrict sum_5_data = leaf.array<float>(7);
-  const auto eps = static_cast<Real>(leaf.scalar(2));
-  double* sum_3_part = leaf.partial(0, tile);
-  double* sum_5_part = leaf.partial(1, tile);
-  const auto [begin, end] = leaf.rows(tile);
-  const int64_t width = leaf.layout.columns();
-  optgen::Columns<Real> sum_3_rows(optgen::Combine::sum, width);
-  Real* __restrict sum_3_columns = sum_3_rows.values.data();
-  for (int64_t row = begin; row < end; ++row) {
-    double sum_1_total = optgen::identity<double>(optgen::Combine::sum);
-    double sum_5_total = optgen::identity<double>(optgen::Combine::sum);
-    OPTGEN_SIMD_REDUCING(reduction(+ : sum_1_total) reduction(+ : sum_5_total))
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t i = row * width + column;
-      const auto g = static_cast<Real>(g_data[i]);
+  const auto eps = static_cast<Real>(scalars.eps);
+  auto* __restrict square_row_sums_across = square_row_sums_part.across();
+  auto* __restrict square_column_sums_across = square_column_sums_part.across();
+  double p_square_sum = 0;
+  for (int64_t line = 0; line < tile.lines; ++line) {
+    const int64_t start = tile.at(line, 0);
+    double square_row_sum = 0;
+    double square_column_sum = 0;
+    OPTGEN_SIMD_REDUCING(reduction(+ : p_square_sum, square_row_sum, square_column_sum))
+    for (int64_t position = 0; position < tile.width; ++position) {
+      const int64_t i = start + position;
+      const auto g = g_data[i];
       const auto square = g * g + eps;
-      const auto p = static_cast<Real>(p_data[i]);
+      const auto p = p_data[i];
       const auto p_squared = p * p;
-      sum_1_total += double(square);
-      sum_3_columns[column] += square;
-      sum_5_total += double(p_squared);
-    }
-    sum_1_data[row] = static_cast<Real>(sum_1_total);
-    if ((row + 1 - begin) % optgen::kRows == 0 || row + 1 == end || leaf.layout.varies(0b10)) {
-      sum_3_rows.flush(sum_3_part + (leaf.layout.varies(0b10) ? (row - begin) * width : 0));
-    }
-    sum_5_part[0] += sum_5_total;
-  }
-}
-
-static const optgen::Reduction factored_0_1_step_1_1_reductions[] = {
-    {6, 0b10, optgen::Combine::sum},  // sum_3
-    {7, 0b0, optgen::Combine::sum},  // sum_5
-};
-
-// Reads v_row, v_col, sum_1, sum_3; writes v_row, v_col, sum_2.
-static void factored_0_1_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
-  using Real = float;
-  float* __restrict v_row_data = leaf.array<float>(2);
-  float* __restrict v_col_data = leaf.array<float>(3);
-  const float* __restrict sum_1_data = leaf.array<const float>(5);
-  const float* __restrict sum_3_data = leaf.array<const float>(6);
-  float* __restrict sum_2_data = leaf.array<float>(8);
-  const auto strides_0b1 = leaf.layout.strides(0b1);
-  const auto strides_0b10 = leaf.layout.strides(0b10);
-  Real reduced_1;
-  {
-    double total = optgen::identity<double>(optgen::Combine::sum);
-    for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
-      const auto decay = static_cast<Real>(leaf.scalar(0));
-      const auto v_row = static_cast<Real>(v_row_data[d0 * strides_0b1[0]]);
-      const auto one_minus_decay = static_cast<Real>(leaf.scalar(1));
-      const auto sum_1 = static_cast<Real>(sum_1_data[d0 * strides_0b1[0]]);
-      const auto size = leaf.extent<Real>(0b10);
-      const auto over_columns = sum_1 / size;
-      const auto v_row_next = decay * v_row + one_minus_decay * over_columns;
-      total += double(v_row_next);
-    }
-    reduced_1 = static_cast<Real>(total);
-  }
-  {
-    sum_2_data[0] = reduced_1;
-  }
-  for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
-    const auto decay = static_cast<Real>(leaf.scalar(0));
-    const auto v_row = static_cast<Real>(v_row_data[d0 * strides_0b1[0]]);
-    const auto one_minus_decay = static_cast<Real>(leaf.scalar(1));
-    const auto sum_1 = static_cast<Real>(sum_1_data[d0 * strides_0b1[0]]);
-    const auto size = leaf.extent<Real>(0b10);
-    const auto over_columns = sum_1 / size;
-    const auto v_row_next = decay * v_row + one_minus_decay * over_columns;
-    v_row_data[d0 * strides_0b1[0]] = v_row_next;
-  }
-  for (int64_t d1 = 0; d1 < leaf.layout.extents[1]; ++d1) {
-    const auto decay = static_cast<Real>(leaf.scalar(0));
-    const auto v_col = static_cast<Real>(v_col_data[d1 * strides_0b10[1]]);
-    const auto one_minus_decay = static_cast<Real>(leaf.scalar(1));
-    const auto sum_3 = static_cast<Real>(sum_3_data[d1 * strides_0b10[1]]);
-    const auto size = leaf.extent<Real>(0b1);
-    const auto over_rows = sum_3 / size;
-    const auto v_col_next = decay * v_col + one_minus_decay * over_rows;
-    v_col_data[d1 * strides_0b10[1]] = v_col_next;
-  }
-}
-
-// Reads g, v_row, v_col, sum_2; writes sum_4.
-static void factored_0_1_step_1_3(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
-  using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict v_row_data = leaf.array<const float>(2);
-  const float* __restrict v_col_data = leaf.array<const float>(3);
-  const float* __restrict sum_2_data = leaf.array<const float>(8);
-  float* __restrict sum_4_data = leaf.array<float>(9);
-  const auto sum_2 = static_cast<Real>(sum_2_data[0]);
-  const auto size = leaf.extent<Real>(0b1);
-  const auto factor = sum_2 / size;
-  double* sum_4_part = leaf.partial(0, tile);
-  const auto [begin, end] = leaf.rows(tile);
-  const int64_t width = leaf.layout.columns();
-  std::vector<Real> term(width);
-  for (int64_t row = begin; row < end; ++row) {
-    const auto v_row = static_cast<Real>(v_row_data[leaf.layout.offset(0b1, row)]);
-    const auto row_factor = (Real(1) / std::sqrt(v_row / factor));
-    const int64_t v_col_at = leaf.layout.offset(0b10, row);
-    if (row == begin || leaf.layout.varies(0b10)) {
-      for (int64_t column = 0; column < width; ++column) {
-        term[column] = (Real(1) / std::sqrt(static_cast<Real>(v_col_data[v_col_at + column])));
+      p_square_sum += double(p_squared);
+      if constexpr (Order::kRowsAreLines) {
+        square_row_sum += double(square);
+        square_column_sums_across[position] += square;
+      } else {
+        square_row_sums_across[position] += square;
+        square_column_sum += double(square);
       }
     }
-    double sum_4_total = optgen::identity<double>(optgen::Combine::sum);
-    OPTGEN_SIMD_REDUCING(reduction(+ : sum_4_total))
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t i = row * width + column;
-      const auto g = static_cast<Real>(g_data[i]);
-      const auto scale_by_factored_rms = g * row_factor * term[column];
-      const auto term_2 = scale_by_factored_rms * scale_by_factored_rms;
-      sum_4_total += double(term_2);
-    }
-    sum_4_part[0] += sum_4_total;
+    square_row_sums_part.end_line(line, square_row_sum);
+    square_column_sums_part.end_line(line, square_column_sum);
   }
+  p_square_sum_part.store(p_square_sum);
 }
 
-static const optgen::Reduction factored_0_1_step_1_3_reductions[] = {
-    {9, 0b0, optgen::Combine::sum},  // sum_4
-};
-
-// Reads g, p, ema, v_row, v_col, sum_2, sum_4, sum_5; writes p, ema.
-static void factored_0_1_step_1_4(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads v_row, v_col, square_row_sums, square_column_sums; writes v_row, v_col,
+// v_row_next_batch_sums.
+static void factored_finalize(
+    const optgen::Leaf& leaf, const Scalars& scalars, float* __restrict v_row_data,
+    float* __restrict v_col_data, const float* __restrict square_row_sums_data,
+    const float* __restrict square_column_sums_data, float* __restrict v_row_next_batch_sums_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict p_data = leaf.array<float>(1);
-  float* __restrict ema_data = leaf.array<float>(4);
-  const float* __restrict v_row_data = leaf.array<const float>(2);
-  const float* __restrict v_col_data = leaf.array<const float>(3);
-  const float* __restrict sum_2_data = leaf.array<const float>(8);
-  const float* __restrict sum_4_data = leaf.array<const float>(9);
-  const float* __restrict sum_5_data = leaf.array<const float>(7);
-  const auto one_minus_momentum = static_cast<Real>(leaf.scalar(3));
-  const auto learning_rate = static_cast<Real>(leaf.scalar(4));
-  const auto sum_2 = static_cast<Real>(sum_2_data[0]);
-  const auto size = leaf.extent<Real>(0b1);
-  const auto factor = sum_2 / size;
-  const auto sum_4 = static_cast<Real>(sum_4_data[0]);
-  const auto size_2 = leaf.extent<Real>(0b11);
-  const auto rms = std::sqrt(sum_4 / size_2);
-  const auto clipping_threshold = static_cast<Real>(leaf.scalar(5));
-  const auto factor_2 = optgen::maximum(Real(1), rms / clipping_threshold);
-  const auto sum_5 = static_cast<Real>(sum_5_data[0]);
-  const auto factor_3 = sum_5 / size_2;
-  const auto rms_2 = std::sqrt((factor_3 <= Real(1e-06) ? Real(1e-06) : factor_3));
-  const auto momentum = static_cast<Real>(leaf.scalar(6));
-  const auto [begin, end] = leaf.rows(tile);
-  const int64_t width = leaf.layout.columns();
-  std::vector<Real> term(width);
-  for (int64_t row = begin; row < end; ++row) {
-    const auto v_row = static_cast<Real>(v_row_data[leaf.layout.offset(0b1, row)]);
-    const auto row_factor = (Real(1) / std::sqrt(v_row / factor));
-    const int64_t v_col_at = leaf.layout.offset(0b10, row);
-    if (row == begin || leaf.layout.varies(0b10)) {
-      for (int64_t column = 0; column < width; ++column) {
-        term[column] = (Real(1) / std::sqrt(static_cast<Real>(v_col_data[v_col_at + column])));
-      }
-    }
-    OPTGEN_SIMD
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t i = row * width + column;
-      const auto p = static_cast<Real>(p_data[i]);
-      const auto g = static_cast<Real>(g_data[i]);
-      const auto scale_by_factored_rms = g * row_factor * term[column];
-      const auto clip_by_block_rms = scale_by_factored_rms / factor_2;
-      const auto scale_by_learning_rate = learning_rate * clip_by_block_rms;
-      const auto scale_by_param_block_rms = scale_by_learning_rate * rms_2;
-      const auto ema = static_cast<Real>(ema_data[i]);
-      const auto ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema;
-      p_data[i] = p + -ema_2;
-      ema_data[i] = ema_2;
-    }
-  }
-}
-
-// Reads g, p; writes sum_1, sum_3, sum_5.
-static void factored_1_0_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
-  using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict p_data = leaf.array<const float>(1);
-  float* __restrict sum_1_data = leaf.array<float>(5);
-  float* __restrict sum_3_data = leaf.array<float>(6);
-  float* __restrict sum_5_data = leaf.array<float>(7);
-  const auto eps = static_cast<Real>(leaf.scalar(2));
-  double* sum_1_part = leaf.partial(0, tile);
-  double* sum_5_part = leaf.partial(1, tile);
-  const auto [begin, end] = leaf.rows(tile);
-  const int64_t width = leaf.layout.columns();
-  optgen::Columns<Real> sum_1_rows(optgen::Combine::sum, width);
-  Real* __restrict sum_1_columns = sum_1_rows.values.data();
-  for (int64_t row = begin; row < end; ++row) {
-    double sum_3_total = optgen::identity<double>(optgen::Combine::sum);
-    double sum_5_total = optgen::identity<double>(optgen::Combine::sum);
-    OPTGEN_SIMD_REDUCING(reduction(+ : sum_3_total) reduction(+ : sum_5_total))
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t i = row * width + column;
-      const auto g = static_cast<Real>(g_data[i]);
-      const auto square = g * g + eps;
-      const auto p = static_cast<Real>(p_data[i]);
-      const auto p_squared = p * p;
-      sum_1_columns[column] += square;
-      sum_3_total += double(square);
-      sum_5_total += double(p_squared);
-    }
-    if ((row + 1 - begin) % optgen::kRows == 0 || row + 1 == end || leaf.layout.varies(0b10)) {
-      sum_1_rows.flush(sum_1_part + (leaf.layout.varies(0b10) ? (row - begin) * width : 0));
-    }
-    sum_3_data[row] = static_cast<Real>(sum_3_total);
-    sum_5_part[0] += sum_5_total;
-  }
-}
-
-static const optgen::Reduction factored_1_0_step_1_1_reductions[] = {
-    {5, 0b10, optgen::Combine::sum},  // sum_1
-    {7, 0b0, optgen::Combine::sum},  // sum_5
-};
-
-// Reads v_row, v_col, sum_1, sum_3; writes v_row, v_col, sum_2.
-static void factored_1_0_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
-  using Real = float;
-  float* __restrict v_row_data = leaf.array<float>(2);
-  float* __restrict v_col_data = leaf.array<float>(3);
-  const float* __restrict sum_1_data = leaf.array<const float>(5);
-  const float* __restrict sum_3_data = leaf.array<const float>(6);
-  float* __restrict sum_2_data = leaf.array<float>(8);
-  const auto strides_0b1 = leaf.layout.strides(0b1);
-  const auto strides_0b10 = leaf.layout.strides(0b10);
-  Real reduced_1;
-  {
-    double total = optgen::identity<double>(optgen::Combine::sum);
-    for (int64_t d1 = 0; d1 < leaf.layout.extents[1]; ++d1) {
-      const auto decay = static_cast<Real>(leaf.scalar(0));
-      const auto v_row = static_cast<Real>(v_row_data[d1 * strides_0b10[1]]);
-      const auto one_minus_decay = static_cast<Real>(leaf.scalar(1));
-      const auto sum_1 = static_cast<Real>(sum_1_data[d1 * strides_0b10[1]]);
-      const auto size = leaf.extent<Real>(0b1);
-      const auto over_rows = sum_1 / size;
+  const auto decay = static_cast<Real>(scalars.decay);
+  const auto one_minus_decay = static_cast<Real>(scalars.one_minus_decay);
+  const auto columns = static_cast<Real>(leaf.columns);
+  const auto rows = static_cast<Real>(leaf.rows);
+  for (int64_t batch = 0; batch < leaf.batches; ++batch) {
+    const optgen::Matrix matrix(leaf, batch);
+    double v_row_next_batch_sum = 0;
+    for (int64_t row = 0; row < leaf.rows; ++row) {
+      const auto v_row = v_row_data[matrix.at_row(row)];
+      const auto square_row_sum = square_row_sums_data[matrix.at_row(row)];
+      const auto over_rows = square_row_sum / columns;
       const auto v_row_next = decay * v_row + one_minus_decay * over_rows;
-      total += double(v_row_next);
+      v_row_next_batch_sum += double(v_row_next);
+      v_row_data[matrix.at_row(row)] = v_row_next;
     }
-    reduced_1 = static_cast<Real>(total);
-  }
-  {
-    sum_2_data[0] = reduced_1;
-  }
-  for (int64_t d1 = 0; d1 < leaf.layout.extents[1]; ++d1) {
-    const auto decay = static_cast<Real>(leaf.scalar(0));
-    const auto v_row = static_cast<Real>(v_row_data[d1 * strides_0b10[1]]);
-    const auto one_minus_decay = static_cast<Real>(leaf.scalar(1));
-    const auto sum_1 = static_cast<Real>(sum_1_data[d1 * strides_0b10[1]]);
-    const auto size = leaf.extent<Real>(0b1);
-    const auto over_rows = sum_1 / size;
-    const auto v_row_next = decay * v_row + one_minus_decay * over_rows;
-    v_row_data[d1 * strides_0b10[1]] = v_row_next;
-  }
-  for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
-    const auto decay = static_cast<Real>(leaf.scalar(0));
-    const auto v_col = static_cast<Real>(v_col_data[d0 * strides_0b1[0]]);
-    const auto one_minus_decay = static_cast<Real>(leaf.scalar(1));
-    const auto sum_3 = static_cast<Real>(sum_3_data[d0 * strides_0b1[0]]);
-    const auto size = leaf.extent<Real>(0b10);
-    const auto over_columns = sum_3 / size;
-    const auto v_col_next = decay * v_col + one_minus_decay * over_columns;
-    v_col_data[d0 * strides_0b1[0]] = v_col_next;
-  }
-}
-
-// Reads g, v_row, v_col, sum_2; writes sum_4.
-static void factored_1_0_step_1_3(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
-  using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict v_row_data = leaf.array<const float>(2);
-  const float* __restrict v_col_data = leaf.array<const float>(3);
-  const float* __restrict sum_2_data = leaf.array<const float>(8);
-  float* __restrict sum_4_data = leaf.array<float>(9);
-  const auto sum_2 = static_cast<Real>(sum_2_data[0]);
-  const auto size = leaf.extent<Real>(0b10);
-  const auto factor = sum_2 / size;
-  double* sum_4_part = leaf.partial(0, tile);
-  const auto [begin, end] = leaf.rows(tile);
-  const int64_t width = leaf.layout.columns();
-  std::vector<Real> row_factor(width);
-  for (int64_t row = begin; row < end; ++row) {
-    const int64_t v_row_at = leaf.layout.offset(0b10, row);
-    const auto v_col = static_cast<Real>(v_col_data[leaf.layout.offset(0b1, row)]);
-    const auto term = (Real(1) / std::sqrt(v_col));
-    if (row == begin || leaf.layout.varies(0b10)) {
-      for (int64_t column = 0; column < width; ++column) {
-        row_factor[column] = (Real(1) / std::sqrt(static_cast<Real>(v_row_data[v_row_at + column]) / factor));
-      }
-    }
-    double sum_4_total = optgen::identity<double>(optgen::Combine::sum);
-    OPTGEN_SIMD_REDUCING(reduction(+ : sum_4_total))
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t i = row * width + column;
-      const auto g = static_cast<Real>(g_data[i]);
-      const auto scale_by_factored_rms = g * row_factor[column] * term;
-      const auto term_2 = scale_by_factored_rms * scale_by_factored_rms;
-      sum_4_total += double(term_2);
-    }
-    sum_4_part[0] += sum_4_total;
-  }
-}
-
-static const optgen::Reduction factored_1_0_step_1_3_reductions[] = {
-    {9, 0b0, optgen::Combine::sum},  // sum_4
-};
-
-// Reads g, p, ema, v_row, v_col, sum_2, sum_4, sum_5; writes p, ema.
-static void factored_1_0_step_1_4(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
-  using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict p_data = leaf.array<float>(1);
-  float* __restrict ema_data = leaf.array<float>(4);
-  const float* __restrict v_row_data = leaf.array<const float>(2);
-  const float* __restrict v_col_data = leaf.array<const float>(3);
-  const float* __restrict sum_2_data = leaf.array<const float>(8);
-  const float* __restrict sum_4_data = leaf.array<const float>(9);
-  const float* __restrict sum_5_data = leaf.array<const float>(7);
-  const auto one_minus_momentum = static_cast<Real>(leaf.scalar(3));
-  const auto learning_rate = static_cast<Real>(leaf.scalar(4));
-  const auto sum_2 = static_cast<Real>(sum_2_data[0]);
-  const auto size = leaf.extent<Real>(0b10);
-  const auto factor = sum_2 / size;
-  const auto sum_4 = static_cast<Real>(sum_4_data[0]);
-  const auto size_2 = leaf.extent<Real>(0b11);
-  const auto rms = std::sqrt(sum_4 / size_2);
-  const auto clipping_threshold = static_cast<Real>(leaf.scalar(5));
-  const auto factor_2 = optgen::maximum(Real(1), rms / clipping_threshold);
-  const auto sum_5 = static_cast<Real>(sum_5_data[0]);
-  const auto factor_3 = sum_5 / size_2;
-  const auto rms_2 = std::sqrt((factor_3 <= Real(1e-06) ? Real(1e-06) : factor_3));
-  const auto momentum = static_cast<Real>(leaf.scalar(6));
-  const auto [begin, end] = leaf.rows(tile);
-  const int64_t width = leaf.layout.columns();
-  std::vector<Real> row_factor(width);
-  for (int64_t row = begin; row < end; ++row) {
-    const int64_t v_row_at = leaf.layout.offset(0b10, row);
-    const auto v_col = static_cast<Real>(v_col_data[leaf.layout.offset(0b1, row)]);
-    const auto term = (Real(1) / std::sqrt(v_col));
-    if (row == begin || leaf.layout.varies(0b10)) {
-      for (int64_t column = 0; column < width; ++column) {
-        row_factor[column] = (Real(1) / std::sqrt(static_cast<Real>(v_row_data[v_row_at + column]) / factor));
-      }
-    }
-    OPTGEN_SIMD
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t i = row * width + column;
-      const auto p = static_cast<Real>(p_data[i]);
-      const auto g = static_cast<Real>(g_data[i]);
-      const auto scale_by_factored_rms = g * row_factor[column] * term;
-      const auto clip_by_block_rms = scale_by_factored_rms / factor_2;
-      const auto scale_by_learning_rate = learning_rate * clip_by_block_rms;
-      const auto scale_by_param_block_rms = scale_by_learning_rate * rms_2;
-      const auto ema = static_cast<Real>(ema_data[i]);
-      const auto ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema;
-      p_data[i] = p + -ema_2;
-      ema_data[i] = ema_2;
-    }
-  }
-}
-
-// Reads g, p; writes sum_1, sum_3, sum_5.
-static void factored_1_2_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
-  using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict p_data = leaf.array<const float>(1);
-  float* __restrict sum_1_data = leaf.array<float>(5);
-  float* __restrict sum_3_data = leaf.array<float>(6);
-  float* __restrict sum_5_data = leaf.array<float>(7);
-  const auto eps = static_cast<Real>(leaf.scalar(2));
-  double* sum_3_part = leaf.partial(0, tile);
-  double* sum_5_part = leaf.partial(1, tile);
-  const auto [begin, end] = leaf.rows(tile);
-  const int64_t width = leaf.layout.columns();
-  optgen::Columns<Real> sum_3_rows(optgen::Combine::sum, width);
-  Real* __restrict sum_3_columns = sum_3_rows.values.data();
-  for (int64_t row = begin; row < end; ++row) {
-    double sum_1_total = optgen::identity<double>(optgen::Combine::sum);
-    double sum_5_total = optgen::identity<double>(optgen::Combine::sum);
-    OPTGEN_SIMD_REDUCING(reduction(+ : sum_1_total) reduction(+ : sum_5_total))
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t i = row * width + column;
-      const auto g = static_cast<Real>(g_data[i]);
-      const auto square = g * g + eps;
-      const auto p = static_cast<Real>(p_data[i]);
-      const auto p_squared = p * p;
-      sum_1_total += double(square);
-      sum_3_columns[column] += square;
-      sum_5_total += double(p_squared);
-    }
-    sum_1_data[row] = static_cast<Real>(sum_1_total);
-    if ((row + 1 - begin) % optgen::kRows == 0 || row + 1 == end || leaf.layout.varies(0b101)) {
-      sum_3_rows.flush(sum_3_part + (leaf.layout.varies(0b101) ? (row - begin) * width : 0));
-    }
-    sum_5_part[0] += sum_5_total;
-  }
-}
-
-static const optgen::Reduction factored_1_2_step_1_1_reductions[] = {
-    {6, 0b101, optgen::Combine::sum},  // sum_3
-    {7, 0b0, optgen::Combine::sum},  // sum_5
-};
-
-// Reads v_row, v_col, sum_1, sum_3; writes v_row, v_col, sum_2.
-static void factored_1_2_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
-  using Real = float;
-  float* __restrict v_row_data = leaf.array<float>(2);
-  float* __restrict v_col_data = leaf.array<float>(3);
-  const float* __restrict sum_1_data = leaf.array<const float>(5);
-  const float* __restrict sum_3_data = leaf.array<const float>(6);
-  float* __restrict sum_2_data = leaf.array<float>(8);
-  const auto strides_0b1 = leaf.layout.strides(0b1);
-  const auto strides_0b101 = leaf.layout.strides(0b101);
-  const auto strides_0b11 = leaf.layout.strides(0b11);
-  std::vector<Real> reduced_1(leaf.layout.elements(0b1));
-  for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
-    double total = optgen::identity<double>(optgen::Combine::sum);
-    for (int64_t d1 = 0; d1 < leaf.layout.extents[1]; ++d1) {
-      const auto decay = static_cast<Real>(leaf.scalar(0));
-      const auto v_row = static_cast<Real>(v_row_data[d0 * strides_0b11[0] + d1 * strides_0b11[1]]);
-      const auto one_minus_decay = static_cast<Real>(leaf.scalar(1));
-      const auto sum_1 = static_cast<Real>(sum_1_data[d0 * strides_0b11[0] + d1 * strides_0b11[1]]);
-      const auto size = leaf.extent<Real>(0b100);
-      const auto over_columns = sum_1 / size;
-      const auto v_row_next = decay * v_row + one_minus_decay * over_columns;
-      total += double(v_row_next);
-    }
-    reduced_1[d0 * strides_0b1[0]] = static_cast<Real>(total);
-  }
-  for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
-    sum_2_data[d0 * strides_0b1[0]] = reduced_1[d0 * strides_0b1[0]];
-  }
-  for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
-    for (int64_t d1 = 0; d1 < leaf.layout.extents[1]; ++d1) {
-      const auto decay = static_cast<Real>(leaf.scalar(0));
-      const auto v_row = static_cast<Real>(v_row_data[d0 * strides_0b11[0] + d1 * strides_0b11[1]]);
-      const auto one_minus_decay = static_cast<Real>(leaf.scalar(1));
-      const auto sum_1 = static_cast<Real>(sum_1_data[d0 * strides_0b11[0] + d1 * strides_0b11[1]]);
-      const auto size = leaf.extent<Real>(0b100);
-      const auto over_columns = sum_1 / size;
-      const auto v_row_next = decay * v_row + one_minus_decay * over_columns;
-      v_row_data[d0 * strides_0b11[0] + d1 * strides_0b11[1]] = v_row_next;
-    }
-  }
-  for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
-    for (int64_t d2 = 0; d2 < leaf.layout.extents[2]; ++d2) {
-      const auto decay = static_cast<Real>(leaf.scalar(0));
-      const auto v_col = static_cast<Real>(v_col_data[d0 * strides_0b101[0] + d2 * strides_0b101[2]]);
-      const auto one_minus_decay = static_cast<Real>(leaf.scalar(1));
-      const auto sum_3 = static_cast<Real>(sum_3_data[d0 * strides_0b101[0] + d2 * strides_0b101[2]]);
-      const auto size = leaf.extent<Real>(0b10);
-      const auto over_rows = sum_3 / size;
-      const auto v_col_next = decay * v_col + one_minus_decay * over_rows;
-      v_col_data[d0 * strides_0b101[0] + d2 * strides_0b101[2]] = v_col_next;
-    }
-  }
-}
-
-// Reads g, v_row, v_col, sum_2; writes sum_4.
-static void factored_1_2_step_1_3(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
-  using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict v_row_data = leaf.array<const float>(2);
-  const float* __restrict v_col_data = leaf.array<const float>(3);
-  const float* __restrict sum_2_data = leaf.array<const float>(8);
-  float* __restrict sum_4_data = leaf.array<float>(9);
-  const auto size = leaf.extent<Real>(0b10);
-  double* sum_4_part = leaf.partial(0, tile);
-  const auto [begin, end] = leaf.rows(tile);
-  const int64_t width = leaf.layout.columns();
-  std::vector<Real> term(width);
-  for (int64_t row = begin; row < end; ++row) {
-    const auto v_row = static_cast<Real>(v_row_data[leaf.layout.offset(0b11, row)]);
-    const auto sum_2 = static_cast<Real>(sum_2_data[leaf.layout.offset(0b1, row)]);
-    const auto row_factor = (Real(1) / std::sqrt(v_row / (sum_2 / size)));
-    const int64_t v_col_at = leaf.layout.offset(0b101, row);
-    if (row == begin || leaf.layout.varies(0b101)) {
-      for (int64_t column = 0; column < width; ++column) {
-        term[column] = (Real(1) / std::sqrt(static_cast<Real>(v_col_data[v_col_at + column])));
-      }
-    }
-    double sum_4_total = optgen::identity<double>(optgen::Combine::sum);
-    OPTGEN_SIMD_REDUCING(reduction(+ : sum_4_total))
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t i = row * width + column;
-      const auto g = static_cast<Real>(g_data[i]);
-      const auto scale_by_factored_rms = g * row_factor * term[column];
-      const auto term_2 = scale_by_factored_rms * scale_by_factored_rms;
-      sum_4_total += double(term_2);
-    }
-    sum_4_part[0] += sum_4_total;
-  }
-}
-
-static const optgen::Reduction factored_1_2_step_1_3_reductions[] = {
-    {9, 0b0, optgen::Combine::sum},  // sum_4
-};
-
-// Reads g, p, ema, v_row, v_col, sum_2, sum_4, sum_5; writes p, ema.
-static void factored_1_2_step_1_4(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
-  using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict p_data = leaf.array<float>(1);
-  float* __restrict ema_data = leaf.array<float>(4);
-  const float* __restrict v_row_data = leaf.array<const float>(2);
-  const float* __restrict v_col_data = leaf.array<const float>(3);
-  const float* __restrict sum_2_data = leaf.array<const float>(8);
-  const float* __restrict sum_4_data = leaf.array<const float>(9);
-  const float* __restrict sum_5_data = leaf.array<const float>(7);
-  const auto one_minus_momentum = static_cast<Real>(leaf.scalar(3));
-  const auto learning_rate = static_cast<Real>(leaf.scalar(4));
-  const auto size = leaf.extent<Real>(0b10);
-  const auto sum_4 = static_cast<Real>(sum_4_data[0]);
-  const auto size_2 = leaf.extent<Real>(0b111);
-  const auto rms = std::sqrt(sum_4 / size_2);
-  const auto clipping_threshold = static_cast<Real>(leaf.scalar(5));
-  const auto factor = optgen::maximum(Real(1), rms / clipping_threshold);
-  const auto sum_5 = static_cast<Real>(sum_5_data[0]);
-  const auto factor_2 = sum_5 / size_2;
-  const auto rms_2 = std::sqrt((factor_2 <= Real(1e-06) ? Real(1e-06) : factor_2));
-  const auto momentum = static_cast<Real>(leaf.scalar(6));
-  const auto [begin, end] = leaf.rows(tile);
-  const int64_t width = leaf.layout.columns();
-  std::vector<Real> term(width);
-  for (int64_t row = begin; row < end; ++row) {
-    const auto v_row = static_cast<Real>(v_row_data[leaf.layout.offset(0b11, row)]);
-    const auto sum_2 = static_cast<Real>(sum_2_data[leaf.layout.offset(0b1, row)]);
-    const auto row_factor = (Real(1) / std::sqrt(v_row / (sum_2 / size)));
-    const int64_t v_col_at = leaf.layout.offset(0b101, row);
-    if (row == begin || leaf.layout.varies(0b101)) {
-      for (int64_t column = 0; column < width; ++column) {
-        term[column] = (Real(1) / std::sqrt(static_cast<Real>(v_col_data[v_col_at + column])));
-      }
-    }
-    OPTGEN_SIMD
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t i = row * width + column;
-      const auto p = static_cast<Real>(p_data[i]);
-      const auto g = static_cast<Real>(g_data[i]);
-      const auto scale_by_factored_rms = g * row_factor * term[column];
-      const auto clip_by_block_rms = scale_by_factored_rms / factor;
-      const auto scale_by_learning_rate = learning_rate * clip_by_block_rms;
-      const auto scale_by_param_block_rms = scale_by_learning_rate * rms_2;
-      const auto ema = static_cast<Real>(ema_data[i]);
-      const auto ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema;
-      p_data[i] = p + -ema_2;
-      ema_data[i] = ema_2;
-    }
-  }
-}
-
-// Reads g, p; writes sum_1, sum_3, sum_5.
-static void factored_2_1_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
-  using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict p_data = leaf.array<const float>(1);
-  float* __restrict sum_1_data = leaf.array<float>(5);
-  float* __restrict sum_3_data = leaf.array<float>(6);
-  float* __restrict sum_5_data = leaf.array<float>(7);
-  const auto eps = static_cast<Real>(leaf.scalar(2));
-  double* sum_1_part = leaf.partial(0, tile);
-  double* sum_5_part = leaf.partial(1, tile);
-  const auto [begin, end] = leaf.rows(tile);
-  const int64_t width = leaf.layout.columns();
-  optgen::Columns<Real> sum_1_rows(optgen::Combine::sum, width);
-  Real* __restrict sum_1_columns = sum_1_rows.values.data();
-  for (int64_t row = begin; row < end; ++row) {
-    double sum_3_total = optgen::identity<double>(optgen::Combine::sum);
-    double sum_5_total = optgen::identity<double>(optgen::Combine::sum);
-    OPTGEN_SIMD_REDUCING(reduction(+ : sum_3_total) reduction(+ : sum_5_total))
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t i = row * width + column;
-      const auto g = static_cast<Real>(g_data[i]);
-      const auto square = g * g + eps;
-      const auto p = static_cast<Real>(p_data[i]);
-      const auto p_squared = p * p;
-      sum_1_columns[column] += square;
-      sum_3_total += double(square);
-      sum_5_total += double(p_squared);
-    }
-    if ((row + 1 - begin) % optgen::kRows == 0 || row + 1 == end || leaf.layout.varies(0b101)) {
-      sum_1_rows.flush(sum_1_part + (leaf.layout.varies(0b101) ? (row - begin) * width : 0));
-    }
-    sum_3_data[row] = static_cast<Real>(sum_3_total);
-    sum_5_part[0] += sum_5_total;
-  }
-}
-
-static const optgen::Reduction factored_2_1_step_1_1_reductions[] = {
-    {5, 0b101, optgen::Combine::sum},  // sum_1
-    {7, 0b0, optgen::Combine::sum},  // sum_5
-};
-
-// Reads v_row, v_col, sum_1, sum_3; writes v_row, v_col, sum_2.
-static void factored_2_1_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
-  using Real = float;
-  float* __restrict v_row_data = leaf.array<float>(2);
-  float* __restrict v_col_data = leaf.array<float>(3);
-  const float* __restrict sum_1_data = leaf.array<const float>(5);
-  const float* __restrict sum_3_data = leaf.array<const float>(6);
-  float* __restrict sum_2_data = leaf.array<float>(8);
-  const auto strides_0b1 = leaf.layout.strides(0b1);
-  const auto strides_0b101 = leaf.layout.strides(0b101);
-  const auto strides_0b11 = leaf.layout.strides(0b11);
-  std::vector<Real> reduced_1(leaf.layout.elements(0b1));
-  for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
-    double total = optgen::identity<double>(optgen::Combine::sum);
-    for (int64_t d2 = 0; d2 < leaf.layout.extents[2]; ++d2) {
-      const auto decay = static_cast<Real>(leaf.scalar(0));
-      const auto v_row = static_cast<Real>(v_row_data[d0 * strides_0b101[0] + d2 * strides_0b101[2]]);
-      const auto one_minus_decay = static_cast<Real>(leaf.scalar(1));
-      const auto sum_1 = static_cast<Real>(sum_1_data[d0 * strides_0b101[0] + d2 * strides_0b101[2]]);
-      const auto size = leaf.extent<Real>(0b10);
-      const auto over_rows = sum_1 / size;
-      const auto v_row_next = decay * v_row + one_minus_decay * over_rows;
-      total += double(v_row_next);
-    }
-    reduced_1[d0 * strides_0b1[0]] = static_cast<Real>(total);
-  }
-  for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
-    sum_2_data[d0 * strides_0b1[0]] = reduced_1[d0 * strides_0b1[0]];
-  }
-  for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
-    for (int64_t d2 = 0; d2 < leaf.layout.extents[2]; ++d2) {
-      const auto decay = static_cast<Real>(leaf.scalar(0));
-      const auto v_row = static_cast<Real>(v_row_data[d0 * strides_0b101[0] + d2 * strides_0b101[2]]);
-      const auto one_minus_decay = static_cast<Real>(leaf.scalar(1));
-      const auto sum_1 = static_cast<Real>(sum_1_data[d0 * strides_0b101[0] + d2 * strides_0b101[2]]);
-      const auto size = leaf.extent<Real>(0b10);
-      const auto over_rows = sum_1 / size;
-      const auto v_row_next = decay * v_row + one_minus_decay * over_rows;
-      v_row_data[d0 * strides_0b101[0] + d2 * strides_0b101[2]] = v_row_next;
-    }
-  }
-  for (int64_t d0 = 0; d0 < leaf.layout.extents[0]; ++d0) {
-    for (int64_t d1 = 0; d1 < leaf.layout.extents[1]; ++d1) {
-      const auto decay = static_cast<Real>(leaf.scalar(0));
-      const auto v_col = static_cast<Real>(v_col_data[d0 * strides_0b11[0] + d1 * strides_0b11[1]]);
-      const auto one_minus_decay = static_cast<Real>(leaf.scalar(1));
-      const auto sum_3 = static_cast<Real>(sum_3_data[d0 * strides_0b11[0] + d1 * strides_0b11[1]]);
-      const auto size = leaf.extent<Real>(0b100);
-      const auto over_columns = sum_3 / size;
+    v_row_next_batch_sums_data[matrix.at_batch()] = static_cast<Real>(v_row_next_batch_sum);
+    for (int64_t column = 0; column < leaf.columns; ++column) {
+      const auto v_col = v_col_data[matrix.at_column(column)];
+      const auto square_column_sum = square_column_sums_data[matrix.at_column(column)];
+      const auto over_columns = square_column_sum / rows;
       const auto v_col_next = decay * v_col + one_minus_decay * over_columns;
-      v_col_data[d0 * strides_0b11[0] + d1 * strides_0b11[1]] = v_col_next;
+      v_col_data[matrix.at_column(column)] = v_col_next;
     }
   }
 }
 
-// Reads g, v_row, v_col, sum_2; writes sum_4.
-static void factored_2_1_step_1_3(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads g, v_row, v_col, v_row_next_batch_sums; writes scale_by_factored_rms_square_sum.
+template <class Order>
+static void factored_statistics_2(
+    const optgen::Leaf& leaf, const optgen::Tile<Order>& tile, const Scalars&,
+    const float* __restrict g_data, const float* __restrict v_row_data,
+    const float* __restrict v_col_data, const float* __restrict v_row_next_batch_sums_data,
+    optgen::PerLeaf<float, optgen::sum> scale_by_factored_rms_square_sum_part) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict v_row_data = leaf.array<const float>(2);
-  const float* __restrict v_col_data = leaf.array<const float>(3);
-  const float* __restrict sum_2_data = leaf.array<const float>(8);
-  float* __restrict sum_4_data = leaf.array<float>(9);
-  const auto size = leaf.extent<Real>(0b100);
-  double* sum_4_part = leaf.partial(0, tile);
-  const auto [begin, end] = leaf.rows(tile);
-  const int64_t width = leaf.layout.columns();
-  std::vector<Real> row_factor(width);
-  for (int64_t row = begin; row < end; ++row) {
-    const int64_t v_row_at = leaf.layout.offset(0b101, row);
-    const auto sum_2 = static_cast<Real>(sum_2_data[leaf.layout.offset(0b1, row)]);
-    const auto term = sum_2 / size;
-    const auto v_col = static_cast<Real>(v_col_data[leaf.layout.offset(0b11, row)]);
-    const auto term_2 = (Real(1) / std::sqrt(v_col));
-    if (row == begin || leaf.layout.varies(0b101)) {
-      for (int64_t column = 0; column < width; ++column) {
-        row_factor[column] = (Real(1) / std::sqrt(static_cast<Real>(v_row_data[v_row_at + column]) / term));
-      }
-    }
-    double sum_4_total = optgen::identity<double>(optgen::Combine::sum);
-    OPTGEN_SIMD_REDUCING(reduction(+ : sum_4_total))
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t i = row * width + column;
-      const auto g = static_cast<Real>(g_data[i]);
-      const auto scale_by_factored_rms = g * row_factor[column] * term_2;
-      const auto term_3 = scale_by_factored_rms * scale_by_factored_rms;
-      sum_4_total += double(term_3);
-    }
-    sum_4_part[0] += sum_4_total;
+  const auto v_row_next_batch_sum = v_row_next_batch_sums_data[tile.at_batch()];
+  const auto rows = static_cast<Real>(leaf.rows);
+  const auto v_row_next_batch_mean = v_row_next_batch_sum / rows;
+  std::vector<Real> row_factor(tile.rows);
+  OPTGEN_SIMD
+  for (int64_t row = 0; row < tile.rows; ++row) {
+    const auto v_row = v_row_data[tile.at_row(row)];
+    row_factor[row] = (Real(1) / std::sqrt(v_row / v_row_next_batch_mean));
   }
+  std::vector<Real> v_col_rsqrt(tile.columns);
+  OPTGEN_SIMD
+  for (int64_t column = 0; column < tile.columns; ++column) {
+    const auto v_col = v_col_data[tile.at_column(column)];
+    v_col_rsqrt[column] = (Real(1) / std::sqrt(v_col));
+  }
+  double scale_by_factored_rms_square_sum = 0;
+  for (int64_t line = 0; line < tile.lines; ++line) {
+    const int64_t start = tile.at(line, 0);
+    OPTGEN_SIMD_REDUCING(reduction(+ : scale_by_factored_rms_square_sum))
+    for (int64_t position = 0; position < tile.width; ++position) {
+      const int64_t i = start + position;
+      const int64_t row = tile.row(line, position);
+      const int64_t column = tile.column(line, position);
+      const auto g = g_data[i];
+      const auto scale_by_factored_rms = g * row_factor[row] * v_col_rsqrt[column];
+      const auto scale_by_factored_rms_squared = scale_by_factored_rms * scale_by_factored_rms;
+      scale_by_factored_rms_square_sum += double(scale_by_factored_rms_squared);
+    }
+  }
+  scale_by_factored_rms_square_sum_part.store(scale_by_factored_rms_square_sum);
 }
 
-static const optgen::Reduction factored_2_1_step_1_3_reductions[] = {
-    {9, 0b0, optgen::Combine::sum},  // sum_4
-};
-
-// Reads g, p, ema, v_row, v_col, sum_2, sum_4, sum_5; writes p, ema.
-static void factored_2_1_step_1_4(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads g, p, ema, v_row, v_col, p_square_sum, v_row_next_batch_sums,
+// scale_by_factored_rms_square_sum; writes p, ema.
+template <class Order>
+static void factored_step(
+    const optgen::Leaf& leaf, const optgen::Tile<Order>& tile, const Scalars& scalars,
+    const float* __restrict g_data, float* __restrict p_data, float* __restrict ema_data,
+    const float* __restrict v_row_data, const float* __restrict v_col_data,
+    const float* __restrict p_square_sum_data, const float* __restrict v_row_next_batch_sums_data,
+    const float* __restrict scale_by_factored_rms_square_sum_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict p_data = leaf.array<float>(1);
-  float* __restrict ema_data = leaf.array<float>(4);
-  const float* __restrict v_row_data = leaf.array<const float>(2);
-  const float* __restrict v_col_data = leaf.array<const float>(3);
-  const float* __restrict sum_2_data = leaf.array<const float>(8);
-  const float* __restrict sum_4_data = leaf.array<const float>(9);
-  const float* __restrict sum_5_data = leaf.array<const float>(7);
-  const auto one_minus_momentum = static_cast<Real>(leaf.scalar(3));
-  const auto learning_rate = static_cast<Real>(leaf.scalar(4));
-  const auto size = leaf.extent<Real>(0b100);
-  const auto sum_4 = static_cast<Real>(sum_4_data[0]);
-  const auto size_2 = leaf.extent<Real>(0b111);
-  const auto rms = std::sqrt(sum_4 / size_2);
-  const auto clipping_threshold = static_cast<Real>(leaf.scalar(5));
-  const auto factor = optgen::maximum(Real(1), rms / clipping_threshold);
-  const auto sum_5 = static_cast<Real>(sum_5_data[0]);
-  const auto factor_2 = sum_5 / size_2;
-  const auto rms_2 = std::sqrt((factor_2 <= Real(1e-06) ? Real(1e-06) : factor_2));
-  const auto momentum = static_cast<Real>(leaf.scalar(6));
-  const auto [begin, end] = leaf.rows(tile);
-  const int64_t width = leaf.layout.columns();
-  std::vector<Real> row_factor(width);
-  for (int64_t row = begin; row < end; ++row) {
-    const int64_t v_row_at = leaf.layout.offset(0b101, row);
-    const auto sum_2 = static_cast<Real>(sum_2_data[leaf.layout.offset(0b1, row)]);
-    const auto term = sum_2 / size;
-    const auto v_col = static_cast<Real>(v_col_data[leaf.layout.offset(0b11, row)]);
-    const auto term_2 = (Real(1) / std::sqrt(v_col));
-    if (row == begin || leaf.layout.varies(0b101)) {
-      for (int64_t column = 0; column < width; ++column) {
-        row_factor[column] = (Real(1) / std::sqrt(static_cast<Real>(v_row_data[v_row_at + column]) / term));
-      }
-    }
+  const auto one_minus_momentum = static_cast<Real>(scalars.one_minus_momentum);
+  const auto learning_rate = static_cast<Real>(scalars.learning_rate);
+  const auto v_row_next_batch_sum = v_row_next_batch_sums_data[tile.at_batch()];
+  const auto rows = static_cast<Real>(leaf.rows);
+  const auto v_row_next_batch_mean = v_row_next_batch_sum / rows;
+  const auto scale_by_factored_rms_square_sum = scale_by_factored_rms_square_sum_data[0];
+  const auto size = static_cast<Real>(leaf.size);
+  const auto update_rms = std::sqrt(scale_by_factored_rms_square_sum / size);
+  const auto clipping_threshold = static_cast<Real>(scalars.clipping_threshold);
+  const auto factor = optgen::maximum(Real(1), update_rms / clipping_threshold);
+  const auto p_square_sum = p_square_sum_data[0];
+  const auto param_mean_square = p_square_sum / size;
+  const auto param_rms = std::sqrt((param_mean_square <= Real(1e-06) ? Real(1e-06) : param_mean_square));
+  const auto momentum = static_cast<Real>(scalars.momentum);
+  std::vector<Real> row_factor(tile.rows);
+  OPTGEN_SIMD
+  for (int64_t row = 0; row < tile.rows; ++row) {
+    const auto v_row = v_row_data[tile.at_row(row)];
+    row_factor[row] = (Real(1) / std::sqrt(v_row / v_row_next_batch_mean));
+  }
+  std::vector<Real> v_col_rsqrt(tile.columns);
+  OPTGEN_SIMD
+  for (int64_t column = 0; column < tile.columns; ++column) {
+    const auto v_col = v_col_data[tile.at_column(column)];
+    v_col_rsqrt[column] = (Real(1) / std::sqrt(v_col));
+  }
+  for (int64_t line = 0; line < tile.lines; ++line) {
+    const int64_t start = tile.at(line, 0);
     OPTGEN_SIMD
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t i = row * width + column;
-      const auto p = static_cast<Real>(p_data[i]);
-      const auto g = static_cast<Real>(g_data[i]);
-      const auto scale_by_factored_rms = g * row_factor[column] * term_2;
+    for (int64_t position = 0; position < tile.width; ++position) {
+      const int64_t i = start + position;
+      const int64_t row = tile.row(line, position);
+      const int64_t column = tile.column(line, position);
+      const auto p = p_data[i];
+      const auto g = g_data[i];
+      const auto scale_by_factored_rms = g * row_factor[row] * v_col_rsqrt[column];
       const auto clip_by_block_rms = scale_by_factored_rms / factor;
       const auto scale_by_learning_rate = learning_rate * clip_by_block_rms;
-      const auto scale_by_param_block_rms = scale_by_learning_rate * rms_2;
-      const auto ema = static_cast<Real>(ema_data[i]);
-      const auto ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema;
-      p_data[i] = p + -ema_2;
-      ema_data[i] = ema_2;
+      const auto scale_by_param_block_rms = scale_by_learning_rate * param_rms;
+      const auto ema = ema_data[i];
+      const auto ema_next = one_minus_momentum * scale_by_param_block_rms + momentum * ema;
+      p_data[i] = p - ema_next;
+      ema_data[i] = ema_next;
     }
   }
 }
 
-// Reads g, v, ema, sum_1, sum_2; writes ema, update.
-static void whole_update_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads g, v, ema, scale_by_factored_rms_square_sum, p_square_sum; writes ema, update.
+static void whole_update(
+    const optgen::Leaf& leaf, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, const float* __restrict v_data, float* __restrict ema_data,
+    float* __restrict update_data, const float* __restrict scale_by_factored_rms_square_sum_data,
+    const float* __restrict p_square_sum_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict v_data = leaf.array<const float>(2);
-  float* __restrict ema_data = leaf.array<float>(3);
-  float* __restrict update_data = leaf.array<float>(6);
-  const float* __restrict sum_1_data = leaf.array<const float>(4);
-  const float* __restrict sum_2_data = leaf.array<const float>(5);
-  const auto one_minus_momentum = static_cast<Real>(leaf.scalar(3));
-  const auto learning_rate = static_cast<Real>(leaf.scalar(4));
-  const auto sum_1 = static_cast<Real>(sum_1_data[0]);
-  const auto size = leaf.extent<Real>(0b1);
-  const auto rms = std::sqrt(sum_1 / size);
-  const auto clipping_threshold = static_cast<Real>(leaf.scalar(5));
-  const auto factor = optgen::maximum(Real(1), rms / clipping_threshold);
-  const auto sum_2 = static_cast<Real>(sum_2_data[0]);
-  const auto factor_2 = sum_2 / size;
-  const auto rms_2 = std::sqrt((factor_2 <= Real(1e-06) ? Real(1e-06) : factor_2));
-  const auto momentum = static_cast<Real>(leaf.scalar(6));
-  const auto [begin, end] = leaf.elements(tile);
+  const auto one_minus_momentum = static_cast<Real>(scalars.one_minus_momentum);
+  const auto learning_rate = static_cast<Real>(scalars.learning_rate);
+  const auto scale_by_factored_rms_square_sum = scale_by_factored_rms_square_sum_data[0];
+  const auto size = static_cast<Real>(leaf.size);
+  const auto update_rms = std::sqrt(scale_by_factored_rms_square_sum / size);
+  const auto clipping_threshold = static_cast<Real>(scalars.clipping_threshold);
+  const auto factor = optgen::maximum(Real(1), update_rms / clipping_threshold);
+  const auto p_square_sum = p_square_sum_data[0];
+  const auto param_mean_square = p_square_sum / size;
+  const auto param_rms = std::sqrt((param_mean_square <= Real(1e-06) ? Real(1e-06) : param_mean_square));
+  const auto momentum = static_cast<Real>(scalars.momentum);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto g = static_cast<Real>(g_data[i]);
-    const auto v = static_cast<Real>(v_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto g = g_data[i];
+    const auto v = v_data[i];
     const auto scale_by_factored_rms = g * (Real(1) / std::sqrt(v));
     const auto clip_by_block_rms = scale_by_factored_rms / factor;
     const auto scale_by_learning_rate = learning_rate * clip_by_block_rms;
-    const auto scale_by_param_block_rms = scale_by_learning_rate * rms_2;
-    const auto ema = static_cast<Real>(ema_data[i]);
-    const auto ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema;
-    update_data[i] = -ema_2;
-    ema_data[i] = ema_2;
+    const auto scale_by_param_block_rms = scale_by_learning_rate * param_rms;
+    const auto ema = ema_data[i];
+    const auto ema_next = one_minus_momentum * scale_by_param_block_rms + momentum * ema;
+    update_data[i] = -ema_next;
+    ema_data[i] = ema_next;
   }
 }
 
-// Reads g, ema, v_row, v_col, sum_2, sum_4, sum_5; writes ema, update.
-static void factored_0_1_update_1_4(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads g, ema, v_row, v_col, p_square_sum, v_row_next_batch_sums,
+// scale_by_factored_rms_square_sum; writes ema, update.
+template <class Order>
+static void factored_update(
+    const optgen::Leaf& leaf, const optgen::Tile<Order>& tile, const Scalars& scalars,
+    const float* __restrict g_data, float* __restrict ema_data, float* __restrict update_data,
+    const float* __restrict v_row_data, const float* __restrict v_col_data,
+    const float* __restrict p_square_sum_data, const float* __restrict v_row_next_batch_sums_data,
+    const float* __restrict scale_by_factored_rms_square_sum_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict ema_data = leaf.array<float>(4);
-  float* __restrict update_data = leaf.array<float>(10);
-  const float* __restrict v_row_data = leaf.array<const float>(2);
-  const float* __restrict v_col_data = leaf.array<const float>(3);
-  const float* __restrict sum_2_data = leaf.array<const float>(8);
-  const float* __restrict sum_4_data = leaf.array<const float>(9);
-  const float* __restrict sum_5_data = leaf.array<const float>(7);
-  const auto one_minus_momentum = static_cast<Real>(leaf.scalar(3));
-  const auto learning_rate = static_cast<Real>(leaf.scalar(4));
-  const auto sum_2 = static_cast<Real>(sum_2_data[0]);
-  const auto size = leaf.extent<Real>(0b1);
-  const auto factor = sum_2 / size;
-  const auto sum_4 = static_cast<Real>(sum_4_data[0]);
-  const auto size_2 = leaf.extent<Real>(0b11);
-  const auto rms = std::sqrt(sum_4 / size_2);
-  const auto clipping_threshold = static_cast<Real>(leaf.scalar(5));
-  const auto factor_2 = optgen::maximum(Real(1), rms / clipping_threshold);
-  const auto sum_5 = static_cast<Real>(sum_5_data[0]);
-  const auto factor_3 = sum_5 / size_2;
-  const auto rms_2 = std::sqrt((factor_3 <= Real(1e-06) ? Real(1e-06) : factor_3));
-  const auto momentum = static_cast<Real>(leaf.scalar(6));
-  const auto [begin, end] = leaf.rows(tile);
-  const int64_t width = leaf.layout.columns();
-  std::vector<Real> term(width);
-  for (int64_t row = begin; row < end; ++row) {
-    const auto v_row = static_cast<Real>(v_row_data[leaf.layout.offset(0b1, row)]);
-    const auto row_factor = (Real(1) / std::sqrt(v_row / factor));
-    const int64_t v_col_at = leaf.layout.offset(0b10, row);
-    if (row == begin || leaf.layout.varies(0b10)) {
-      for (int64_t column = 0; column < width; ++column) {
-        term[column] = (Real(1) / std::sqrt(static_cast<Real>(v_col_data[v_col_at + column])));
-      }
-    }
-    OPTGEN_SIMD
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t i = row * width + column;
-      const auto g = static_cast<Real>(g_data[i]);
-      const auto scale_by_factored_rms = g * row_factor * term[column];
-      const auto clip_by_block_rms = scale_by_factored_rms / factor_2;
-      const auto scale_by_learning_rate = learning_rate * clip_by_block_rms;
-      const auto scale_by_param_block_rms = scale_by_learning_rate * rms_2;
-      const auto ema = static_cast<Real>(ema_data[i]);
-      const auto ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema;
-      update_data[i] = -ema_2;
-      ema_data[i] = ema_2;
-    }
+  const auto one_minus_momentum = static_cast<Real>(scalars.one_minus_momentum);
+  const auto learning_rate = static_cast<Real>(scalars.learning_rate);
+  const auto v_row_next_batch_sum = v_row_next_batch_sums_data[tile.at_batch()];
+  const auto rows = static_cast<Real>(leaf.rows);
+  const auto v_row_next_batch_mean = v_row_next_batch_sum / rows;
+  const auto scale_by_factored_rms_square_sum = scale_by_factored_rms_square_sum_data[0];
+  const auto size = static_cast<Real>(leaf.size);
+  const auto update_rms = std::sqrt(scale_by_factored_rms_square_sum / size);
+  const auto clipping_threshold = static_cast<Real>(scalars.clipping_threshold);
+  const auto factor = optgen::maximum(Real(1), update_rms / clipping_threshold);
+  const auto p_square_sum = p_square_sum_data[0];
+  const auto param_mean_square = p_square_sum / size;
+  const auto param_rms = std::sqrt((param_mean_square <= Real(1e-06) ? Real(1e-06) : param_mean_square));
+  const auto momentum = static_cast<Real>(scalars.momentum);
+  std::vector<Real> row_factor(tile.rows);
+  OPTGEN_SIMD
+  for (int64_t row = 0; row < tile.rows; ++row) {
+    const auto v_row = v_row_data[tile.at_row(row)];
+    row_factor[row] = (Real(1) / std::sqrt(v_row / v_row_next_batch_mean));
   }
-}
-
-// Reads g, ema, v_row, v_col, sum_2, sum_4, sum_5; writes ema, update.
-static void factored_1_0_update_1_4(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
-  using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict ema_data = leaf.array<float>(4);
-  float* __restrict update_data = leaf.array<float>(10);
-  const float* __restrict v_row_data = leaf.array<const float>(2);
-  const float* __restrict v_col_data = leaf.array<const float>(3);
-  const float* __restrict sum_2_data = leaf.array<const float>(8);
-  const float* __restrict sum_4_data = leaf.array<const float>(9);
-  const float* __restrict sum_5_data = leaf.array<const float>(7);
-  const auto one_minus_momentum = static_cast<Real>(leaf.scalar(3));
-  const auto learning_rate = static_cast<Real>(leaf.scalar(4));
-  const auto sum_2 = static_cast<Real>(sum_2_data[0]);
-  const auto size = leaf.extent<Real>(0b10);
-  const auto factor = sum_2 / size;
-  const auto sum_4 = static_cast<Real>(sum_4_data[0]);
-  const auto size_2 = leaf.extent<Real>(0b11);
-  const auto rms = std::sqrt(sum_4 / size_2);
-  const auto clipping_threshold = static_cast<Real>(leaf.scalar(5));
-  const auto factor_2 = optgen::maximum(Real(1), rms / clipping_threshold);
-  const auto sum_5 = static_cast<Real>(sum_5_data[0]);
-  const auto factor_3 = sum_5 / size_2;
-  const auto rms_2 = std::sqrt((factor_3 <= Real(1e-06) ? Real(1e-06) : factor_3));
-  const auto momentum = static_cast<Real>(leaf.scalar(6));
-  const auto [begin, end] = leaf.rows(tile);
-  const int64_t width = leaf.layout.columns();
-  std::vector<Real> row_factor(width);
-  for (int64_t row = begin; row < end; ++row) {
-    const int64_t v_row_at = leaf.layout.offset(0b10, row);
-    const auto v_col = static_cast<Real>(v_col_data[leaf.layout.offset(0b1, row)]);
-    const auto term = (Real(1) / std::sqrt(v_col));
-    if (row == begin || leaf.layout.varies(0b10)) {
-      for (int64_t column = 0; column < width; ++column) {
-        row_factor[column] = (Real(1) / std::sqrt(static_cast<Real>(v_row_data[v_row_at + column]) / factor));
-      }
-    }
-    OPTGEN_SIMD
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t i = row * width + column;
-      const auto g = static_cast<Real>(g_data[i]);
-      const auto scale_by_factored_rms = g * row_factor[column] * term;
-      const auto clip_by_block_rms = scale_by_factored_rms / factor_2;
-      const auto scale_by_learning_rate = learning_rate * clip_by_block_rms;
-      const auto scale_by_param_block_rms = scale_by_learning_rate * rms_2;
-      const auto ema = static_cast<Real>(ema_data[i]);
-      const auto ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema;
-      update_data[i] = -ema_2;
-      ema_data[i] = ema_2;
-    }
+  std::vector<Real> v_col_rsqrt(tile.columns);
+  OPTGEN_SIMD
+  for (int64_t column = 0; column < tile.columns; ++column) {
+    const auto v_col = v_col_data[tile.at_column(column)];
+    v_col_rsqrt[column] = (Real(1) / std::sqrt(v_col));
   }
-}
-
-// Reads g, ema, v_row, v_col, sum_2, sum_4, sum_5; writes ema, update.
-static void factored_1_2_update_1_4(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
-  using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict ema_data = leaf.array<float>(4);
-  float* __restrict update_data = leaf.array<float>(10);
-  const float* __restrict v_row_data = leaf.array<const float>(2);
-  const float* __restrict v_col_data = leaf.array<const float>(3);
-  const float* __restrict sum_2_data = leaf.array<const float>(8);
-  const float* __restrict sum_4_data = leaf.array<const float>(9);
-  const float* __restrict sum_5_data = leaf.array<const float>(7);
-  const auto one_minus_momentum = static_cast<Real>(leaf.scalar(3));
-  const auto learning_rate = static_cast<Real>(leaf.scalar(4));
-  const auto size = leaf.extent<Real>(0b10);
-  const auto sum_4 = static_cast<Real>(sum_4_data[0]);
-  const auto size_2 = leaf.extent<Real>(0b111);
-  const auto rms = std::sqrt(sum_4 / size_2);
-  const auto clipping_threshold = static_cast<Real>(leaf.scalar(5));
-  const auto factor = optgen::maximum(Real(1), rms / clipping_threshold);
-  const auto sum_5 = static_cast<Real>(sum_5_data[0]);
-  const auto factor_2 = sum_5 / size_2;
-  const auto rms_2 = std::sqrt((factor_2 <= Real(1e-06) ? Real(1e-06) : factor_2));
-  const auto momentum = static_cast<Real>(leaf.scalar(6));
-  const auto [begin, end] = leaf.rows(tile);
-  const int64_t width = leaf.layout.columns();
-  std::vector<Real> term(width);
-  for (int64_t row = begin; row < end; ++row) {
-    const auto v_row = static_cast<Real>(v_row_data[leaf.layout.offset(0b11, row)]);
-    const auto sum_2 = static_cast<Real>(sum_2_data[leaf.layout.offset(0b1, row)]);
-    const auto row_factor = (Real(1) / std::sqrt(v_row / (sum_2 / size)));
-    const int64_t v_col_at = leaf.layout.offset(0b101, row);
-    if (row == begin || leaf.layout.varies(0b101)) {
-      for (int64_t column = 0; column < width; ++column) {
-        term[column] = (Real(1) / std::sqrt(static_cast<Real>(v_col_data[v_col_at + column])));
-      }
-    }
+  for (int64_t line = 0; line < tile.lines; ++line) {
+    const int64_t start = tile.at(line, 0);
     OPTGEN_SIMD
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t i = row * width + column;
-      const auto g = static_cast<Real>(g_data[i]);
-      const auto scale_by_factored_rms = g * row_factor * term[column];
+    for (int64_t position = 0; position < tile.width; ++position) {
+      const int64_t i = start + position;
+      const int64_t row = tile.row(line, position);
+      const int64_t column = tile.column(line, position);
+      const auto g = g_data[i];
+      const auto scale_by_factored_rms = g * row_factor[row] * v_col_rsqrt[column];
       const auto clip_by_block_rms = scale_by_factored_rms / factor;
       const auto scale_by_learning_rate = learning_rate * clip_by_block_rms;
-      const auto scale_by_param_block_rms = scale_by_learning_rate * rms_2;
-      const auto ema = static_cast<Real>(ema_data[i]);
-      const auto ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema;
-      update_data[i] = -ema_2;
-      ema_data[i] = ema_2;
+      const auto scale_by_param_block_rms = scale_by_learning_rate * param_rms;
+      const auto ema = ema_data[i];
+      const auto ema_next = one_minus_momentum * scale_by_param_block_rms + momentum * ema;
+      update_data[i] = -ema_next;
+      ema_data[i] = ema_next;
     }
   }
 }
 
-// Reads g, ema, v_row, v_col, sum_2, sum_4, sum_5; writes ema, update.
-static void factored_2_1_update_1_4(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
-  using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict ema_data = leaf.array<float>(4);
-  float* __restrict update_data = leaf.array<float>(10);
-  const float* __restrict v_row_data = leaf.array<const float>(2);
-  const float* __restrict v_col_data = leaf.array<const float>(3);
-  const float* __restrict sum_2_data = leaf.array<const float>(8);
-  const float* __restrict sum_4_data = leaf.array<const float>(9);
-  const float* __restrict sum_5_data = leaf.array<const float>(7);
-  const auto one_minus_momentum = static_cast<Real>(leaf.scalar(3));
-  const auto learning_rate = static_cast<Real>(leaf.scalar(4));
-  const auto size = leaf.extent<Real>(0b100);
-  const auto sum_4 = static_cast<Real>(sum_4_data[0]);
-  const auto size_2 = leaf.extent<Real>(0b111);
-  const auto rms = std::sqrt(sum_4 / size_2);
-  const auto clipping_threshold = static_cast<Real>(leaf.scalar(5));
-  const auto factor = optgen::maximum(Real(1), rms / clipping_threshold);
-  const auto sum_5 = static_cast<Real>(sum_5_data[0]);
-  const auto factor_2 = sum_5 / size_2;
-  const auto rms_2 = std::sqrt((factor_2 <= Real(1e-06) ? Real(1e-06) : factor_2));
-  const auto momentum = static_cast<Real>(leaf.scalar(6));
-  const auto [begin, end] = leaf.rows(tile);
-  const int64_t width = leaf.layout.columns();
-  std::vector<Real> row_factor(width);
-  for (int64_t row = begin; row < end; ++row) {
-    const int64_t v_row_at = leaf.layout.offset(0b101, row);
-    const auto sum_2 = static_cast<Real>(sum_2_data[leaf.layout.offset(0b1, row)]);
-    const auto term = sum_2 / size;
-    const auto v_col = static_cast<Real>(v_col_data[leaf.layout.offset(0b11, row)]);
-    const auto term_2 = (Real(1) / std::sqrt(v_col));
-    if (row == begin || leaf.layout.varies(0b101)) {
-      for (int64_t column = 0; column < width; ++column) {
-        row_factor[column] = (Real(1) / std::sqrt(static_cast<Real>(v_row_data[v_row_at + column]) / term));
-      }
-    }
-    OPTGEN_SIMD
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t i = row * width + column;
-      const auto g = static_cast<Real>(g_data[i]);
-      const auto scale_by_factored_rms = g * row_factor[column] * term_2;
-      const auto clip_by_block_rms = scale_by_factored_rms / factor;
-      const auto scale_by_learning_rate = learning_rate * clip_by_block_rms;
-      const auto scale_by_param_block_rms = scale_by_learning_rate * rms_2;
-      const auto ema = static_cast<Real>(ema_data[i]);
-      const auto ema_2 = one_minus_momentum * scale_by_param_block_rms + momentum * ema;
-      update_data[i] = -ema_2;
-      ema_data[i] = ema_2;
-    }
-  }
-}
+// The kernels, in the order in which the tables name them.
+static const optgen::Kernel kernels[] = {
+    {.vector = optgen::declare<whole_sweep>()},
+    {.vector = optgen::declare<whole_step>()},
+    {.row_major = optgen::declare<factored_statistics<optgen::RowMajor>>(),
+     .column_major = optgen::declare<factored_statistics<optgen::ColumnMajor>>()},
+    {.finalize = optgen::declare<factored_finalize>()},
+    {.row_major = optgen::declare<factored_statistics_2<optgen::RowMajor>>(),
+     .column_major = optgen::declare<factored_statistics_2<optgen::ColumnMajor>>()},
+    {.row_major = optgen::declare<factored_step<optgen::RowMajor>>(),
+     .column_major = optgen::declare<factored_step<optgen::ColumnMajor>>()},
+    {.vector = optgen::declare<whole_update>()},
+    {.row_major = optgen::declare<factored_update<optgen::RowMajor>>(),
+     .column_major = optgen::declare<factored_update<optgen::ColumnMajor>>()},
+};
 
-OPTGEN_EXPORT const char* optgen_step_1(const optgen_call* call) {
-  static const optgen::Kernel kernels_0[] = {
-      optgen::flat<float>(whole_step_1_1, whole_step_1_1_reductions),
-      optgen::flat<float>(whole_step_1_2),
-  };
-  static const optgen::Kernel kernels_1[] = {
-      optgen::matrix<float>(factored_0_1_step_1_1, factored_0_1_step_1_1_reductions),
-      optgen::settle<float>(factored_0_1_step_1_2),
-      optgen::matrix<float>(factored_0_1_step_1_3, factored_0_1_step_1_3_reductions),
-      optgen::matrix<float>(factored_0_1_step_1_4),
-  };
-  static const optgen::Kernel kernels_2[] = {
-      optgen::matrix<float>(factored_1_0_step_1_1, factored_1_0_step_1_1_reductions),
-      optgen::settle<float>(factored_1_0_step_1_2),
-      optgen::matrix<float>(factored_1_0_step_1_3, factored_1_0_step_1_3_reductions),
-      optgen::matrix<float>(factored_1_0_step_1_4),
-  };
-  static const optgen::Kernel kernels_3[] = {
-      optgen::matrix<float>(factored_1_2_step_1_1, factored_1_2_step_1_1_reductions),
-      optgen::settle<float>(factored_1_2_step_1_2),
-      optgen::matrix<float>(factored_1_2_step_1_3, factored_1_2_step_1_3_reductions),
-      optgen::matrix<float>(factored_1_2_step_1_4),
-  };
-  static const optgen::Kernel kernels_4[] = {
-      optgen::matrix<float>(factored_2_1_step_1_1, factored_2_1_step_1_1_reductions),
-      optgen::settle<float>(factored_2_1_step_1_2),
-      optgen::matrix<float>(factored_2_1_step_1_3, factored_2_1_step_1_3_reductions),
-      optgen::matrix<float>(factored_2_1_step_1_4),
-  };
-  static const optgen::Kernel kernels_5[] = {
-      optgen::matrix<float>(factored_1_2_step_1_1, factored_1_2_step_1_1_reductions),
-      optgen::settle<float>(factored_1_2_step_1_2),
-      optgen::matrix<float>(factored_1_2_step_1_3, factored_1_2_step_1_3_reductions),
-      optgen::matrix<float>(factored_1_2_step_1_4),
-  };
-  static const optgen::Kernel kernels_6[] = {
-      optgen::matrix<float>(factored_2_1_step_1_1, factored_2_1_step_1_1_reductions),
-      optgen::settle<float>(factored_2_1_step_1_2),
-      optgen::matrix<float>(factored_2_1_step_1_3, factored_2_1_step_1_3_reductions),
-      optgen::matrix<float>(factored_2_1_step_1_4),
-  };
-  static const optgen::Group groups[] = {
-      {kernels_0, 2, 1, 3, 5},
-      {kernels_1, 4, 1, 4, 9},
-      {kernels_2, 4, 1, 4, 9},
-      {kernels_3, 4, 1, 4, 9},
-      {kernels_4, 4, 1, 4, 9},
-      {kernels_5, 4, 1, 4, 9},
-      {kernels_6, 4, 1, 4, 9},
-  };
-  return optgen::run_phase(call, groups);
-}
-
-OPTGEN_EXPORT const char* optgen_update_1(const optgen_call* call) {
-  static const optgen::Kernel kernels_0[] = {
-      optgen::flat<float>(whole_step_1_1, whole_step_1_1_reductions),
-      optgen::flat<float>(whole_update_1_2),
-  };
-  static const optgen::Kernel kernels_1[] = {
-      optgen::matrix<float>(factored_0_1_step_1_1, factored_0_1_step_1_1_reductions),
-      optgen::settle<float>(factored_0_1_step_1_2),
-      optgen::matrix<float>(factored_0_1_step_1_3, factored_0_1_step_1_3_reductions),
-      optgen::matrix<float>(factored_0_1_update_1_4),
-  };
-  static const optgen::Kernel kernels_2[] = {
-      optgen::matrix<float>(factored_1_0_step_1_1, factored_1_0_step_1_1_reductions),
-      optgen::settle<float>(factored_1_0_step_1_2),
-      optgen::matrix<float>(factored_1_0_step_1_3, factored_1_0_step_1_3_reductions),
-      optgen::matrix<float>(factored_1_0_update_1_4),
-  };
-  static const optgen::Kernel kernels_3[] = {
-      optgen::matrix<float>(factored_1_2_step_1_1, factored_1_2_step_1_1_reductions),
-      optgen::settle<float>(factored_1_2_step_1_2),
-      optgen::matrix<float>(factored_1_2_step_1_3, factored_1_2_step_1_3_reductions),
-      optgen::matrix<float>(factored_1_2_update_1_4),
-  };
-  static const optgen::Kernel kernels_4[] = {
-      optgen::matrix<float>(factored_2_1_step_1_1, factored_2_1_step_1_1_reductions),
-      optgen::settle<float>(factored_2_1_step_1_2),
-      optgen::matrix<float>(factored_2_1_step_1_3, factored_2_1_step_1_3_reductions),
-      optgen::matrix<float>(factored_2_1_update_1_4),
-  };
-  static const optgen::Kernel kernels_5[] = {
-      optgen::matrix<float>(factored_1_2_step_1_1, factored_1_2_step_1_1_reductions),
-      optgen::settle<float>(factored_1_2_step_1_2),
-      optgen::matrix<float>(factored_1_2_step_1_3, factored_1_2_step_1_3_reductions),
-      optgen::matrix<float>(factored_1_2_update_1_4),
-  };
-  static const optgen::Kernel kernels_6[] = {
-      optgen::matrix<float>(factored_2_1_step_1_1, factored_2_1_step_1_1_reductions),
-      optgen::settle<float>(factored_2_1_step_1_2),
-      optgen::matrix<float>(factored_2_1_step_1_3, factored_2_1_step_1_3_reductions),
-      optgen::matrix<float>(factored_2_1_update_1_4),
-  };
-  static const optgen::Group groups[] = {
-      {kernels_0, 2, 2, 2, 5},
-      {kernels_1, 4, 2, 3, 9},
-      {kernels_2, 4, 2, 3, 9},
-      {kernels_3, 4, 2, 3, 9},
-      {kernels_4, 4, 2, 3, 9},
-      {kernels_5, 4, 2, 3, 9},
-      {kernels_6, 4, 2, 3, 9},
-  };
-  return optgen::run_phase(call, groups);
+OPTGEN_EXPORT const char* optgen_launch(const optgen_call* call) {
+  Scalars scalars{};
+  return optgen::launch(call, kernels, scalars);
 }

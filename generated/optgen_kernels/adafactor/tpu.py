@@ -1,852 +1,187 @@
-"""What the Pallas kernels of adafactor in the file beside this one are given, and make.
+"""Adafactor (Shazeer and Stern, 2018, arXiv:1804.04235).
 
-Emitted by optgen: change the rule, not this file.
+For leaves with factored_axes(128) = None:
+
+    decay = 1 - (t - decay_offset)**-decay_rate
+    square = g**2 + eps
+    v' = decay*v + (1 - decay)*square
+    scale_by_factored_rms = g*rsqrt(v')
+    update_rms = sqrt(mean(scale_by_factored_rms**2))
+    clip_by_block_rms = scale_by_factored_rms/maximum(1, update_rms/clipping_threshold)
+    scale_by_learning_rate = learning_rate*clip_by_block_rms
+    param_mean_square = mean(p**2)
+    param_rms = sqrt(where(param_mean_square <= 1e-06, 1e-06, param_mean_square))
+    scale_by_param_block_rms = scale_by_learning_rate*param_rms
+    p' = p - scale_by_param_block_rms
+
+For leaves with factored_axes(128) = (0, 1) and ndim 2, or factored_axes(128) = (1, 0) and ndim
+2, or factored_axes(128) = (1, 2) and ndim 3, or more:
+
+    decay = 1 - (t - decay_offset)**-decay_rate
+    square = g**2 + eps
+    over_rows = mean(square, axis=columns)
+    v_row' = decay*v_row + (1 - decay)*over_rows
+    row_factor = rsqrt(v_row'/mean(v_row', axis=rows))
+    over_columns = mean(square, axis=rows)
+    v_col' = decay*v_col + (1 - decay)*over_columns
+    scale_by_factored_rms = g*row_factor*rsqrt(v_col')
+    update_rms = sqrt(mean(scale_by_factored_rms**2))
+    clip_by_block_rms = scale_by_factored_rms/maximum(1, update_rms/clipping_threshold)
+    scale_by_learning_rate = learning_rate*clip_by_block_rms
+    param_mean_square = mean(p**2)
+    param_rms = sqrt(where(param_mean_square <= 1e-06, 1e-06, param_mean_square))
+    scale_by_param_block_rms = scale_by_learning_rate*param_rms
+    p' = p - scale_by_param_block_rms
+
+Emitted for min_dim_size_to_factor=128, multiply_by_parameter_scale=True, momentum=None,
+dtype_momentum='float32', weight_decay_rate=None, factored=True.
+
+Emitted by optgen: change the rule, not this file. Each function is the body of a Pallas kernel: it
+is given arrays of a leaf as they are stored, or a tile of them, and returns them so; it computes in
+float32. What varies along some dimensions only has extent 1 along the others. ``leaf`` knows the
+extents of the whole leaf, and reduces a tile; ``optgen.runtime.execution.tpu`` brings tiles into
+a TPU's vector memory and out, and combines what they are reduced to.
 """
 
-from optgen.runtime.vocabulary.kernels import Chain, Kernels, Operand, Routine, beside
+import jax.numpy as jnp
+from jax import lax
 
-KERNELS = Kernels(
-    name="adafactor",
-    target="tpu",
-    source=beside(__file__),
-    step=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "whole_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("v", "float32", "*", "in-out", "leaf"),
-                        Operand("sum_1", "float32", (), "partial", "statistic", "sum"),
-                        Operand("sum_2", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=("decay", "one_minus_decay", "eps"),
-                ),
-                Routine(
-                    "whole_step_2",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("v", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (), "in", "statistic"),
-                        Operand("sum_2", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=("learning_rate", "clipping_threshold"),
-                ),
-            ),
-        ),
-        Chain(
-            variant=1,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "factored_0_1_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (0,), "partial", "statistic", "sum"),
-                        Operand("sum_3", "float32", (1,), "partial", "statistic", "sum"),
-                        Operand("sum_5", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=("eps",),
-                ),
-                Routine(
-                    "factored_0_1_step_2",
-                    phase=0,
-                    kind="settle",
-                    view=((0,), (1,)),
-                    operands=(
-                        Operand("v_row", "float32", (0,), "in-out", "leaf"),
-                        Operand("v_col", "float32", (1,), "in-out", "leaf"),
-                        Operand("sum_1", "float32", (0,), "in", "statistic"),
-                        Operand("sum_3", "float32", (1,), "in", "statistic"),
-                        Operand("sum_2", "float32", (), "out", "statistic"),
-                    ),
-                    scalars=("decay", "one_minus_decay"),
-                ),
-                Routine(
-                    "factored_0_1_step_3",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("v_row", "float32", (0,), "in", "leaf"),
-                        Operand("v_col", "float32", (1,), "in", "leaf"),
-                        Operand("sum_2", "float32", (), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=(),
-                ),
-                Routine(
-                    "factored_0_1_step_4",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("v_row", "float32", (0,), "in", "leaf"),
-                        Operand("v_col", "float32", (1,), "in", "leaf"),
-                        Operand("sum_2", "float32", (), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "in", "statistic"),
-                        Operand("sum_5", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=("learning_rate", "clipping_threshold"),
-                ),
-            ),
-        ),
-        Chain(
-            variant=2,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "factored_1_0_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (1,), "partial", "statistic", "sum"),
-                        Operand("sum_3", "float32", (0,), "partial", "statistic", "sum"),
-                        Operand("sum_5", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=("eps",),
-                ),
-                Routine(
-                    "factored_1_0_step_2",
-                    phase=0,
-                    kind="settle",
-                    view=((0,), (1,)),
-                    operands=(
-                        Operand("v_row", "float32", (1,), "in-out", "leaf"),
-                        Operand("v_col", "float32", (0,), "in-out", "leaf"),
-                        Operand("sum_1", "float32", (1,), "in", "statistic"),
-                        Operand("sum_3", "float32", (0,), "in", "statistic"),
-                        Operand("sum_2", "float32", (), "out", "statistic"),
-                    ),
-                    scalars=("decay", "one_minus_decay"),
-                ),
-                Routine(
-                    "factored_1_0_step_3",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("v_row", "float32", (1,), "in", "leaf"),
-                        Operand("v_col", "float32", (0,), "in", "leaf"),
-                        Operand("sum_2", "float32", (), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=(),
-                ),
-                Routine(
-                    "factored_1_0_step_4",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("v_row", "float32", (1,), "in", "leaf"),
-                        Operand("v_col", "float32", (0,), "in", "leaf"),
-                        Operand("sum_2", "float32", (), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "in", "statistic"),
-                        Operand("sum_5", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=("learning_rate", "clipping_threshold"),
-                ),
-            ),
-        ),
-        Chain(
-            variant=3,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "factored_1_2_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,), (2,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (0, 1), "partial", "statistic", "sum"),
-                        Operand("sum_3", "float32", (0, 2), "partial", "statistic", "sum"),
-                        Operand("sum_5", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=("eps",),
-                ),
-                Routine(
-                    "factored_1_2_step_2",
-                    phase=0,
-                    kind="settle",
-                    view=((0,), (1,), (2,)),
-                    operands=(
-                        Operand("v_row", "float32", (0, 1), "in-out", "leaf"),
-                        Operand("v_col", "float32", (0, 2), "in-out", "leaf"),
-                        Operand("sum_1", "float32", (0, 1), "in", "statistic"),
-                        Operand("sum_3", "float32", (0, 2), "in", "statistic"),
-                        Operand("sum_2", "float32", (0,), "out", "statistic"),
-                    ),
-                    scalars=("decay", "one_minus_decay"),
-                ),
-                Routine(
-                    "factored_1_0_step_3",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,), (2,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("v_row", "float32", (0, 1), "in", "leaf"),
-                        Operand("v_col", "float32", (0, 2), "in", "leaf"),
-                        Operand("sum_2", "float32", (0,), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=(),
-                ),
-                Routine(
-                    "factored_1_0_step_4",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,), (2,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("v_row", "float32", (0, 1), "in", "leaf"),
-                        Operand("v_col", "float32", (0, 2), "in", "leaf"),
-                        Operand("sum_2", "float32", (0,), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "in", "statistic"),
-                        Operand("sum_5", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=("learning_rate", "clipping_threshold"),
-                ),
-            ),
-        ),
-        Chain(
-            variant=4,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "factored_2_1_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,), (2,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (0, 2), "partial", "statistic", "sum"),
-                        Operand("sum_3", "float32", (0, 1), "partial", "statistic", "sum"),
-                        Operand("sum_5", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=("eps",),
-                ),
-                Routine(
-                    "factored_2_1_step_2",
-                    phase=0,
-                    kind="settle",
-                    view=((0,), (1,), (2,)),
-                    operands=(
-                        Operand("v_row", "float32", (0, 2), "in-out", "leaf"),
-                        Operand("v_col", "float32", (0, 1), "in-out", "leaf"),
-                        Operand("sum_1", "float32", (0, 2), "in", "statistic"),
-                        Operand("sum_3", "float32", (0, 1), "in", "statistic"),
-                        Operand("sum_2", "float32", (0,), "out", "statistic"),
-                    ),
-                    scalars=("decay", "one_minus_decay"),
-                ),
-                Routine(
-                    "factored_2_1_step_3",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,), (2,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("v_row", "float32", (0, 2), "in", "leaf"),
-                        Operand("v_col", "float32", (0, 1), "in", "leaf"),
-                        Operand("sum_2", "float32", (0,), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=(),
-                ),
-                Routine(
-                    "factored_2_1_step_4",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,), (2,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("v_row", "float32", (0, 2), "in", "leaf"),
-                        Operand("v_col", "float32", (0, 1), "in", "leaf"),
-                        Operand("sum_2", "float32", (0,), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "in", "statistic"),
-                        Operand("sum_5", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=("learning_rate", "clipping_threshold"),
-                ),
-            ),
-        ),
-        Chain(
-            variant=5,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "factored_1_2_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=((0, 1), (2,), (3,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (0, 1), "partial", "statistic", "sum"),
-                        Operand("sum_3", "float32", (0, 2), "partial", "statistic", "sum"),
-                        Operand("sum_5", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=("eps",),
-                ),
-                Routine(
-                    "factored_1_2_step_2",
-                    phase=0,
-                    kind="settle",
-                    view=((0, 1), (2,), (3,)),
-                    operands=(
-                        Operand("v_row", "float32", (0, 1), "in-out", "leaf"),
-                        Operand("v_col", "float32", (0, 2), "in-out", "leaf"),
-                        Operand("sum_1", "float32", (0, 1), "in", "statistic"),
-                        Operand("sum_3", "float32", (0, 2), "in", "statistic"),
-                        Operand("sum_2", "float32", (0,), "out", "statistic"),
-                    ),
-                    scalars=("decay", "one_minus_decay"),
-                ),
-                Routine(
-                    "factored_1_0_step_3",
-                    phase=0,
-                    kind="sweep",
-                    view=((0, 1), (2,), (3,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("v_row", "float32", (0, 1), "in", "leaf"),
-                        Operand("v_col", "float32", (0, 2), "in", "leaf"),
-                        Operand("sum_2", "float32", (0,), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=(),
-                ),
-                Routine(
-                    "factored_1_0_step_4",
-                    phase=0,
-                    kind="sweep",
-                    view=((0, 1), (2,), (3,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("v_row", "float32", (0, 1), "in", "leaf"),
-                        Operand("v_col", "float32", (0, 2), "in", "leaf"),
-                        Operand("sum_2", "float32", (0,), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "in", "statistic"),
-                        Operand("sum_5", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=("learning_rate", "clipping_threshold"),
-                ),
-            ),
-        ),
-        Chain(
-            variant=6,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "factored_2_1_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=((0, 1), (2,), (3,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (0, 2), "partial", "statistic", "sum"),
-                        Operand("sum_3", "float32", (0, 1), "partial", "statistic", "sum"),
-                        Operand("sum_5", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=("eps",),
-                ),
-                Routine(
-                    "factored_2_1_step_2",
-                    phase=0,
-                    kind="settle",
-                    view=((0, 1), (2,), (3,)),
-                    operands=(
-                        Operand("v_row", "float32", (0, 2), "in-out", "leaf"),
-                        Operand("v_col", "float32", (0, 1), "in-out", "leaf"),
-                        Operand("sum_1", "float32", (0, 2), "in", "statistic"),
-                        Operand("sum_3", "float32", (0, 1), "in", "statistic"),
-                        Operand("sum_2", "float32", (0,), "out", "statistic"),
-                    ),
-                    scalars=("decay", "one_minus_decay"),
-                ),
-                Routine(
-                    "factored_2_1_step_3",
-                    phase=0,
-                    kind="sweep",
-                    view=((0, 1), (2,), (3,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("v_row", "float32", (0, 2), "in", "leaf"),
-                        Operand("v_col", "float32", (0, 1), "in", "leaf"),
-                        Operand("sum_2", "float32", (0,), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=(),
-                ),
-                Routine(
-                    "factored_2_1_step_4",
-                    phase=0,
-                    kind="sweep",
-                    view=((0, 1), (2,), (3,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("v_row", "float32", (0, 2), "in", "leaf"),
-                        Operand("v_col", "float32", (0, 1), "in", "leaf"),
-                        Operand("sum_2", "float32", (0,), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "in", "statistic"),
-                        Operand("sum_5", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=("learning_rate", "clipping_threshold"),
-                ),
-            ),
-        ),
-    ),
-    update=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "whole_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("v", "float32", "*", "in-out", "leaf"),
-                        Operand("sum_1", "float32", (), "partial", "statistic", "sum"),
-                        Operand("sum_2", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=("decay", "one_minus_decay", "eps"),
-                ),
-                Routine(
-                    "whole_update_2",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("v", "float32", "*", "in", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                        Operand("sum_1", "float32", (), "in", "statistic"),
-                        Operand("sum_2", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=("learning_rate", "clipping_threshold"),
-                ),
-            ),
-        ),
-        Chain(
-            variant=1,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "factored_0_1_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (0,), "partial", "statistic", "sum"),
-                        Operand("sum_3", "float32", (1,), "partial", "statistic", "sum"),
-                        Operand("sum_5", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=("eps",),
-                ),
-                Routine(
-                    "factored_0_1_step_2",
-                    phase=0,
-                    kind="settle",
-                    view=((0,), (1,)),
-                    operands=(
-                        Operand("v_row", "float32", (0,), "in-out", "leaf"),
-                        Operand("v_col", "float32", (1,), "in-out", "leaf"),
-                        Operand("sum_1", "float32", (0,), "in", "statistic"),
-                        Operand("sum_3", "float32", (1,), "in", "statistic"),
-                        Operand("sum_2", "float32", (), "out", "statistic"),
-                    ),
-                    scalars=("decay", "one_minus_decay"),
-                ),
-                Routine(
-                    "factored_0_1_step_3",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("v_row", "float32", (0,), "in", "leaf"),
-                        Operand("v_col", "float32", (1,), "in", "leaf"),
-                        Operand("sum_2", "float32", (), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=(),
-                ),
-                Routine(
-                    "factored_0_1_update_4",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                        Operand("v_row", "float32", (0,), "in", "leaf"),
-                        Operand("v_col", "float32", (1,), "in", "leaf"),
-                        Operand("sum_2", "float32", (), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "in", "statistic"),
-                        Operand("sum_5", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=("learning_rate", "clipping_threshold"),
-                ),
-            ),
-        ),
-        Chain(
-            variant=2,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "factored_1_0_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (1,), "partial", "statistic", "sum"),
-                        Operand("sum_3", "float32", (0,), "partial", "statistic", "sum"),
-                        Operand("sum_5", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=("eps",),
-                ),
-                Routine(
-                    "factored_1_0_step_2",
-                    phase=0,
-                    kind="settle",
-                    view=((0,), (1,)),
-                    operands=(
-                        Operand("v_row", "float32", (1,), "in-out", "leaf"),
-                        Operand("v_col", "float32", (0,), "in-out", "leaf"),
-                        Operand("sum_1", "float32", (1,), "in", "statistic"),
-                        Operand("sum_3", "float32", (0,), "in", "statistic"),
-                        Operand("sum_2", "float32", (), "out", "statistic"),
-                    ),
-                    scalars=("decay", "one_minus_decay"),
-                ),
-                Routine(
-                    "factored_1_0_step_3",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("v_row", "float32", (1,), "in", "leaf"),
-                        Operand("v_col", "float32", (0,), "in", "leaf"),
-                        Operand("sum_2", "float32", (), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=(),
-                ),
-                Routine(
-                    "factored_1_0_update_4",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                        Operand("v_row", "float32", (1,), "in", "leaf"),
-                        Operand("v_col", "float32", (0,), "in", "leaf"),
-                        Operand("sum_2", "float32", (), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "in", "statistic"),
-                        Operand("sum_5", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=("learning_rate", "clipping_threshold"),
-                ),
-            ),
-        ),
-        Chain(
-            variant=3,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "factored_1_2_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,), (2,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (0, 1), "partial", "statistic", "sum"),
-                        Operand("sum_3", "float32", (0, 2), "partial", "statistic", "sum"),
-                        Operand("sum_5", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=("eps",),
-                ),
-                Routine(
-                    "factored_1_2_step_2",
-                    phase=0,
-                    kind="settle",
-                    view=((0,), (1,), (2,)),
-                    operands=(
-                        Operand("v_row", "float32", (0, 1), "in-out", "leaf"),
-                        Operand("v_col", "float32", (0, 2), "in-out", "leaf"),
-                        Operand("sum_1", "float32", (0, 1), "in", "statistic"),
-                        Operand("sum_3", "float32", (0, 2), "in", "statistic"),
-                        Operand("sum_2", "float32", (0,), "out", "statistic"),
-                    ),
-                    scalars=("decay", "one_minus_decay"),
-                ),
-                Routine(
-                    "factored_1_0_step_3",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,), (2,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("v_row", "float32", (0, 1), "in", "leaf"),
-                        Operand("v_col", "float32", (0, 2), "in", "leaf"),
-                        Operand("sum_2", "float32", (0,), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=(),
-                ),
-                Routine(
-                    "factored_1_0_update_4",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,), (2,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                        Operand("v_row", "float32", (0, 1), "in", "leaf"),
-                        Operand("v_col", "float32", (0, 2), "in", "leaf"),
-                        Operand("sum_2", "float32", (0,), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "in", "statistic"),
-                        Operand("sum_5", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=("learning_rate", "clipping_threshold"),
-                ),
-            ),
-        ),
-        Chain(
-            variant=4,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "factored_2_1_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,), (2,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (0, 2), "partial", "statistic", "sum"),
-                        Operand("sum_3", "float32", (0, 1), "partial", "statistic", "sum"),
-                        Operand("sum_5", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=("eps",),
-                ),
-                Routine(
-                    "factored_2_1_step_2",
-                    phase=0,
-                    kind="settle",
-                    view=((0,), (1,), (2,)),
-                    operands=(
-                        Operand("v_row", "float32", (0, 2), "in-out", "leaf"),
-                        Operand("v_col", "float32", (0, 1), "in-out", "leaf"),
-                        Operand("sum_1", "float32", (0, 2), "in", "statistic"),
-                        Operand("sum_3", "float32", (0, 1), "in", "statistic"),
-                        Operand("sum_2", "float32", (0,), "out", "statistic"),
-                    ),
-                    scalars=("decay", "one_minus_decay"),
-                ),
-                Routine(
-                    "factored_2_1_step_3",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,), (2,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("v_row", "float32", (0, 2), "in", "leaf"),
-                        Operand("v_col", "float32", (0, 1), "in", "leaf"),
-                        Operand("sum_2", "float32", (0,), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=(),
-                ),
-                Routine(
-                    "factored_2_1_update_4",
-                    phase=0,
-                    kind="sweep",
-                    view=((0,), (1,), (2,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                        Operand("v_row", "float32", (0, 2), "in", "leaf"),
-                        Operand("v_col", "float32", (0, 1), "in", "leaf"),
-                        Operand("sum_2", "float32", (0,), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "in", "statistic"),
-                        Operand("sum_5", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=("learning_rate", "clipping_threshold"),
-                ),
-            ),
-        ),
-        Chain(
-            variant=5,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "factored_1_2_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=((0, 1), (2,), (3,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (0, 1), "partial", "statistic", "sum"),
-                        Operand("sum_3", "float32", (0, 2), "partial", "statistic", "sum"),
-                        Operand("sum_5", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=("eps",),
-                ),
-                Routine(
-                    "factored_1_2_step_2",
-                    phase=0,
-                    kind="settle",
-                    view=((0, 1), (2,), (3,)),
-                    operands=(
-                        Operand("v_row", "float32", (0, 1), "in-out", "leaf"),
-                        Operand("v_col", "float32", (0, 2), "in-out", "leaf"),
-                        Operand("sum_1", "float32", (0, 1), "in", "statistic"),
-                        Operand("sum_3", "float32", (0, 2), "in", "statistic"),
-                        Operand("sum_2", "float32", (0,), "out", "statistic"),
-                    ),
-                    scalars=("decay", "one_minus_decay"),
-                ),
-                Routine(
-                    "factored_1_0_step_3",
-                    phase=0,
-                    kind="sweep",
-                    view=((0, 1), (2,), (3,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("v_row", "float32", (0, 1), "in", "leaf"),
-                        Operand("v_col", "float32", (0, 2), "in", "leaf"),
-                        Operand("sum_2", "float32", (0,), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=(),
-                ),
-                Routine(
-                    "factored_1_0_update_4",
-                    phase=0,
-                    kind="sweep",
-                    view=((0, 1), (2,), (3,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                        Operand("v_row", "float32", (0, 1), "in", "leaf"),
-                        Operand("v_col", "float32", (0, 2), "in", "leaf"),
-                        Operand("sum_2", "float32", (0,), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "in", "statistic"),
-                        Operand("sum_5", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=("learning_rate", "clipping_threshold"),
-                ),
-            ),
-        ),
-        Chain(
-            variant=6,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "factored_2_1_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=((0, 1), (2,), (3,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (0, 2), "partial", "statistic", "sum"),
-                        Operand("sum_3", "float32", (0, 1), "partial", "statistic", "sum"),
-                        Operand("sum_5", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=("eps",),
-                ),
-                Routine(
-                    "factored_2_1_step_2",
-                    phase=0,
-                    kind="settle",
-                    view=((0, 1), (2,), (3,)),
-                    operands=(
-                        Operand("v_row", "float32", (0, 2), "in-out", "leaf"),
-                        Operand("v_col", "float32", (0, 1), "in-out", "leaf"),
-                        Operand("sum_1", "float32", (0, 2), "in", "statistic"),
-                        Operand("sum_3", "float32", (0, 1), "in", "statistic"),
-                        Operand("sum_2", "float32", (0,), "out", "statistic"),
-                    ),
-                    scalars=("decay", "one_minus_decay"),
-                ),
-                Routine(
-                    "factored_2_1_step_3",
-                    phase=0,
-                    kind="sweep",
-                    view=((0, 1), (2,), (3,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("v_row", "float32", (0, 2), "in", "leaf"),
-                        Operand("v_col", "float32", (0, 1), "in", "leaf"),
-                        Operand("sum_2", "float32", (0,), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=(),
-                ),
-                Routine(
-                    "factored_2_1_update_4",
-                    phase=0,
-                    kind="sweep",
-                    view=((0, 1), (2,), (3,)),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                        Operand("v_row", "float32", (0, 2), "in", "leaf"),
-                        Operand("v_col", "float32", (0, 1), "in", "leaf"),
-                        Operand("sum_2", "float32", (0,), "in", "statistic"),
-                        Operand("sum_4", "float32", (), "in", "statistic"),
-                        Operand("sum_5", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=("learning_rate", "clipping_threshold"),
-                ),
-            ),
-        ),
-    ),
-)
+
+def whole_sweep(leaf, g, p, v, decay, one_minus_decay, eps):
+    """Sweep that writes v and reduces to scale_by_factored_rms_square_sum and p_square_sum."""
+    square = g * g + eps
+    v_next = decay * v + one_minus_decay * square
+    scale_by_factored_rms = g * lax.rsqrt(v_next)
+    return {
+        "scale_by_factored_rms_square_sum": leaf.sum(scale_by_factored_rms * scale_by_factored_rms),
+        "p_square_sum": leaf.sum(p * p),
+        "v": v_next,
+    }
+
+
+def whole_step(
+    leaf,
+    g,
+    p,
+    v,
+    scale_by_factored_rms_square_sum,
+    p_square_sum,
+    learning_rate,
+    clipping_threshold,
+):
+    """Sweep that writes p."""
+    scale_by_factored_rms = g * lax.rsqrt(v)
+    update_rms = jnp.sqrt(scale_by_factored_rms_square_sum / leaf.count())
+    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, update_rms / clipping_threshold)
+    scale_by_learning_rate = learning_rate * clip_by_block_rms
+    param_mean_square = p_square_sum / leaf.count()
+    param_rms = jnp.sqrt(jnp.where(param_mean_square <= 1e-06, 1e-06, param_mean_square))
+    scale_by_param_block_rms = scale_by_learning_rate * param_rms
+    return {"p": p - scale_by_param_block_rms}
+
+
+def factored_statistics(leaf, g, p, eps):
+    """Sweep that reduces to square_row_sums, square_column_sums and p_square_sum."""
+    square = g * g + eps
+    return {
+        "square_row_sums": leaf.sum(square, "columns"),
+        "square_column_sums": leaf.sum(square, "rows"),
+        "p_square_sum": leaf.sum(p * p),
+    }
+
+
+def factored_finalize(
+    leaf,
+    v_row,
+    v_col,
+    square_row_sums,
+    square_column_sums,
+    decay,
+    one_minus_decay,
+):
+    """Finalize that writes v_row and v_col and reduces to v_row_next_batch_sums."""
+    over_rows = square_row_sums / leaf.count("columns")
+    v_row_next = decay * v_row + one_minus_decay * over_rows
+    over_columns = square_column_sums / leaf.count("rows")
+    v_col_next = decay * v_col + one_minus_decay * over_columns
+    return {
+        "v_row_next_batch_sums": leaf.sum(v_row_next, "rows"),
+        "v_row": v_row_next,
+        "v_col": v_col_next,
+    }
+
+
+def factored_statistics_2(leaf, g, v_row, v_col, v_row_next_batch_sums):
+    """Sweep that reduces to scale_by_factored_rms_square_sum."""
+    row_factor = lax.rsqrt(v_row / (v_row_next_batch_sums / leaf.count("rows")))
+    scale_by_factored_rms = g * row_factor * lax.rsqrt(v_col)
+    return {
+        "scale_by_factored_rms_square_sum": leaf.sum(scale_by_factored_rms * scale_by_factored_rms),
+    }
+
+
+def factored_step(
+    leaf,
+    g,
+    p,
+    v_row,
+    v_col,
+    p_square_sum,
+    v_row_next_batch_sums,
+    scale_by_factored_rms_square_sum,
+    learning_rate,
+    clipping_threshold,
+):
+    """Sweep that writes p."""
+    row_factor = lax.rsqrt(v_row / (v_row_next_batch_sums / leaf.count("rows")))
+    scale_by_factored_rms = g * row_factor * lax.rsqrt(v_col)
+    update_rms = jnp.sqrt(scale_by_factored_rms_square_sum / leaf.count())
+    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, update_rms / clipping_threshold)
+    scale_by_learning_rate = learning_rate * clip_by_block_rms
+    param_mean_square = p_square_sum / leaf.count()
+    param_rms = jnp.sqrt(jnp.where(param_mean_square <= 1e-06, 1e-06, param_mean_square))
+    scale_by_param_block_rms = scale_by_learning_rate * param_rms
+    return {"p": p - scale_by_param_block_rms}
+
+
+def whole_update(
+    leaf,
+    g,
+    v,
+    scale_by_factored_rms_square_sum,
+    p_square_sum,
+    learning_rate,
+    clipping_threshold,
+):
+    """Sweep that writes update."""
+    scale_by_factored_rms = g * lax.rsqrt(v)
+    update_rms = jnp.sqrt(scale_by_factored_rms_square_sum / leaf.count())
+    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, update_rms / clipping_threshold)
+    scale_by_learning_rate = learning_rate * clip_by_block_rms
+    param_mean_square = p_square_sum / leaf.count()
+    param_rms = jnp.sqrt(jnp.where(param_mean_square <= 1e-06, 1e-06, param_mean_square))
+    scale_by_param_block_rms = scale_by_learning_rate * param_rms
+    return {"update": -scale_by_param_block_rms}
+
+
+def factored_update(
+    leaf,
+    g,
+    v_row,
+    v_col,
+    p_square_sum,
+    v_row_next_batch_sums,
+    scale_by_factored_rms_square_sum,
+    learning_rate,
+    clipping_threshold,
+):
+    """Sweep that writes update."""
+    row_factor = lax.rsqrt(v_row / (v_row_next_batch_sums / leaf.count("rows")))
+    scale_by_factored_rms = g * row_factor * lax.rsqrt(v_col)
+    update_rms = jnp.sqrt(scale_by_factored_rms_square_sum / leaf.count())
+    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, update_rms / clipping_threshold)
+    scale_by_learning_rate = learning_rate * clip_by_block_rms
+    param_mean_square = p_square_sum / leaf.count()
+    param_rms = jnp.sqrt(jnp.where(param_mean_square <= 1e-06, 1e-06, param_mean_square))
+    scale_by_param_block_rms = scale_by_learning_rate * param_rms
+    return {"update": -scale_by_param_block_rms}

@@ -11,7 +11,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, tpu, triton, xla
+from . import kernels, xla
 
 adagrad = Package(
     name="adagrad",
@@ -21,6 +21,6 @@ adagrad = Package(
         Hyperparameter("initial_accumulator_value", "scalar", 0.1),
         Hyperparameter("eps", "scalar", 1e-07),
     ),
-    units=(({}, xla.UNIT, cpu.NATIVE, triton.KERNELS, tpu.KERNELS),),
+    modules=(({}, xla.MODULE, *kernels.KERNELS),),
     doc=__doc__,
 )

@@ -1,52 +1,32 @@
-"""What the Pallas kernels of adagrad in the file beside this one are given, and make.
+"""Adagrad (Duchi, Hazan and Singer, 2011, JMLR 12).
 
-Emitted by optgen: change the rule, not this file.
+    sum_of_squares' = g**2 + sum_of_squares
+    scaling = where(sum_of_squares' > 0, rsqrt(sum_of_squares' + eps), 0)
+    scale_by_rss = scaling*g
+    p' = p - learning_rate*scale_by_rss
+
+Emitted by optgen: change the rule, not this file. Each function is the body of a Pallas kernel: it
+is given arrays of a leaf as they are stored, or a tile of them, and returns them so; it computes in
+float32. What varies along some dimensions only has extent 1 along the others. ``leaf`` knows the
+extents of the whole leaf, and reduces a tile; ``optgen.runtime.execution.tpu`` brings tiles into
+a TPU's vector memory and out, and combines what they are reduced to.
 """
 
-from optgen.runtime.vocabulary.kernels import Chain, Kernels, Operand, Routine, beside
+import jax.numpy as jnp
+from jax import lax
 
-KERNELS = Kernels(
-    name="adagrad",
-    target="tpu",
-    source=beside(__file__),
-    step=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "leaf_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("sum_of_squares", "float32", "*", "in-out", "leaf"),
-                    ),
-                    scalars=("minus_learning_rate", "eps"),
-                ),
-            ),
-        ),
-    ),
-    update=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "leaf_update_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("sum_of_squares", "float32", "*", "in-out", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                    ),
-                    scalars=("minus_learning_rate", "eps"),
-                ),
-            ),
-        ),
-    ),
-)
+
+def leaf_step(leaf, g, p, sum_of_squares, minus_learning_rate, eps):
+    """Sweep that writes p and sum_of_squares."""
+    sum_of_squares_next = g * g + sum_of_squares
+    scaling = jnp.where(sum_of_squares_next > 0, lax.rsqrt(sum_of_squares_next + eps), 0)
+    scale_by_rss = scaling * g
+    return {"p": p + minus_learning_rate * scale_by_rss, "sum_of_squares": sum_of_squares_next}
+
+
+def leaf_update(leaf, g, sum_of_squares, minus_learning_rate, eps):
+    """Sweep that writes sum_of_squares and update."""
+    sum_of_squares_next = g * g + sum_of_squares
+    scaling = jnp.where(sum_of_squares_next > 0, lax.rsqrt(sum_of_squares_next + eps), 0)
+    scale_by_rss = scaling * g
+    return {"update": minus_learning_rate * scale_by_rss, "sum_of_squares": sum_of_squares_next}

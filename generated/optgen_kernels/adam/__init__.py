@@ -17,7 +17,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, tpu, triton, xla
+from . import kernels, xla
 
 adam = Package(
     name="adam",
@@ -31,8 +31,6 @@ adam = Package(
         Hyperparameter("mu_dtype", "dtype", None),
         Hyperparameter("nesterov", "bool", False),
     ),
-    units=(
-        ({"mu_dtype": None, "nesterov": False}, xla.UNIT, cpu.NATIVE, triton.KERNELS, tpu.KERNELS),
-    ),
+    modules=(({"mu_dtype": None, "nesterov": False}, xla.MODULE, *kernels.KERNELS),),
     doc=__doc__,
 )

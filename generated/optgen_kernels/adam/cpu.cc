@@ -9,36 +9,50 @@
 //
 // Emitted for mu_dtype=None, nesterov=False.
 //
-// Emitted by optgen: change the rule, not this file. Each function is one kernel of the plan; the
-// launch code that cuts leaves into tiles, and combines what tiles leave, is in optgen_sweep.h.
+// Emitted by optgen: change the rule, not this file. Each function is a kernel of the sequences in
+// the tables beside it; the launch code that cuts leaves into tiles, and combines what tiles leave
+// of reductions, is in optgen_launch.h. A function of tiles serves matrices in either order in
+// memory: what it computes for each row, and for each column, stands before its loop over elements.
 
-#include "optgen_sweep.h"
+#include "optgen_launch.h"
+
+// What is the same for every leaf.
+struct optgen::Scalars {
+  double minus_learning_rate;
+  double one_minus_b1;
+  double b1;
+  double bias_correction_b1;
+  double one_minus_b2;
+  double b2;
+  double bias_correction_b2;
+  double eps_root;
+  double eps;
+};
+using optgen::Scalars;
 
 // Reads g, p, mu, nu; writes p, mu, nu.
-static void leaf_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+static void leaf_step(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, float* __restrict p_data, float* __restrict mu_data,
+    float* __restrict nu_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict p_data = leaf.array<float>(1);
-  float* __restrict mu_data = leaf.array<float>(2);
-  float* __restrict nu_data = leaf.array<float>(3);
-  const auto minus_learning_rate = static_cast<Real>(leaf.scalar(0));
-  const auto one_minus_b1 = static_cast<Real>(leaf.scalar(1));
-  const auto b1 = static_cast<Real>(leaf.scalar(2));
-  const auto bias_correction_b1 = static_cast<Real>(leaf.scalar(3));
-  const auto one_minus_b2 = static_cast<Real>(leaf.scalar(4));
-  const auto b2 = static_cast<Real>(leaf.scalar(5));
-  const auto bias_correction_b2 = static_cast<Real>(leaf.scalar(6));
-  const auto eps_root = static_cast<Real>(leaf.scalar(7));
-  const auto eps = static_cast<Real>(leaf.scalar(8));
-  const auto [begin, end] = leaf.elements(tile);
+  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
+  const auto one_minus_b1 = static_cast<Real>(scalars.one_minus_b1);
+  const auto b1 = static_cast<Real>(scalars.b1);
+  const auto bias_correction_b1 = static_cast<Real>(scalars.bias_correction_b1);
+  const auto one_minus_b2 = static_cast<Real>(scalars.one_minus_b2);
+  const auto b2 = static_cast<Real>(scalars.b2);
+  const auto bias_correction_b2 = static_cast<Real>(scalars.bias_correction_b2);
+  const auto eps_root = static_cast<Real>(scalars.eps_root);
+  const auto eps = static_cast<Real>(scalars.eps);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto p = static_cast<Real>(p_data[i]);
-    const auto g = static_cast<Real>(g_data[i]);
-    const auto mu = static_cast<Real>(mu_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto p = p_data[i];
+    const auto g = g_data[i];
+    const auto mu = mu_data[i];
     const auto mu_next = one_minus_b1 * g + b1 * mu;
     const auto mu_hat = mu_next / bias_correction_b1;
-    const auto nu = static_cast<Real>(nu_data[i]);
+    const auto nu = nu_data[i];
     const auto nu_next = one_minus_b2 * (g * g) + b2 * nu;
     const auto nu_hat = nu_next / bias_correction_b2;
     const auto scale_by_adam = mu_hat / (std::sqrt(nu_hat + eps_root) + eps);
@@ -49,29 +63,27 @@ static void leaf_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t til
 }
 
 // Reads g, mu, nu; writes mu, nu, update.
-static void leaf_update_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+static void leaf_update(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, float* __restrict mu_data, float* __restrict nu_data,
+    float* __restrict update_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict mu_data = leaf.array<float>(1);
-  float* __restrict nu_data = leaf.array<float>(2);
-  float* __restrict update_data = leaf.array<float>(3);
-  const auto minus_learning_rate = static_cast<Real>(leaf.scalar(0));
-  const auto one_minus_b1 = static_cast<Real>(leaf.scalar(1));
-  const auto b1 = static_cast<Real>(leaf.scalar(2));
-  const auto bias_correction_b1 = static_cast<Real>(leaf.scalar(3));
-  const auto one_minus_b2 = static_cast<Real>(leaf.scalar(4));
-  const auto b2 = static_cast<Real>(leaf.scalar(5));
-  const auto bias_correction_b2 = static_cast<Real>(leaf.scalar(6));
-  const auto eps_root = static_cast<Real>(leaf.scalar(7));
-  const auto eps = static_cast<Real>(leaf.scalar(8));
-  const auto [begin, end] = leaf.elements(tile);
+  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
+  const auto one_minus_b1 = static_cast<Real>(scalars.one_minus_b1);
+  const auto b1 = static_cast<Real>(scalars.b1);
+  const auto bias_correction_b1 = static_cast<Real>(scalars.bias_correction_b1);
+  const auto one_minus_b2 = static_cast<Real>(scalars.one_minus_b2);
+  const auto b2 = static_cast<Real>(scalars.b2);
+  const auto bias_correction_b2 = static_cast<Real>(scalars.bias_correction_b2);
+  const auto eps_root = static_cast<Real>(scalars.eps_root);
+  const auto eps = static_cast<Real>(scalars.eps);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto g = static_cast<Real>(g_data[i]);
-    const auto mu = static_cast<Real>(mu_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto g = g_data[i];
+    const auto mu = mu_data[i];
     const auto mu_next = one_minus_b1 * g + b1 * mu;
     const auto mu_hat = mu_next / bias_correction_b1;
-    const auto nu = static_cast<Real>(nu_data[i]);
+    const auto nu = nu_data[i];
     const auto nu_next = one_minus_b2 * (g * g) + b2 * nu;
     const auto nu_hat = nu_next / bias_correction_b2;
     const auto scale_by_adam = mu_hat / (std::sqrt(nu_hat + eps_root) + eps);
@@ -81,22 +93,13 @@ static void leaf_update_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t t
   }
 }
 
-OPTGEN_EXPORT const char* optgen_step_1(const optgen_call* call) {
-  static const optgen::Kernel kernels_0[] = {
-      optgen::flat<float>(leaf_step_1_1),
-  };
-  static const optgen::Group groups[] = {
-      {kernels_0, 1, 1, 3, 3},
-  };
-  return optgen::run_phase(call, groups);
-}
+// The kernels, in the order in which the tables name them.
+static const optgen::Kernel kernels[] = {
+    {.vector = optgen::declare<leaf_step>()},
+    {.vector = optgen::declare<leaf_update>()},
+};
 
-OPTGEN_EXPORT const char* optgen_update_1(const optgen_call* call) {
-  static const optgen::Kernel kernels_0[] = {
-      optgen::flat<float>(leaf_update_1_1),
-  };
-  static const optgen::Group groups[] = {
-      {kernels_0, 1, 1, 2, 3},
-  };
-  return optgen::run_phase(call, groups);
+OPTGEN_EXPORT const char* optgen_launch(const optgen_call* call) {
+  Scalars scalars{};
+  return optgen::launch(call, kernels, scalars);
 }

@@ -10,21 +10,22 @@
 Emitted for mu_dtype=None, nesterov=False.
 
 Emitted by optgen: change the rule, not this file. Functions name their arguments after what they
-read: arrays of one leaf, in the precision that arithmetic runs in, and scalars.
+read: arrays of one leaf, as they are stored; scalars; the dtypes of the parameter (``param``), of
+the gradient (``grad``) and of arithmetic (``real``); and the axes of its rows and columns.
 """
 
 import jax.numpy as jnp
 
-from optgen.runtime import Guard, Scalars, Slot, Unit, Variant
+from optgen.runtime import Guard, Module, Scalars, Slot, Variant
 
 
 def constants(learning_rate, b1, b2):
-    """What the hyperparameters alone decide."""
+    """Scalars that the hyperparameters alone decide."""
     return {"minus_learning_rate": -learning_rate, "one_minus_b1": 1 - b1, "one_minus_b2": 1 - b2}
 
 
 def scalars(b1, step, b2):
-    """What is the same for every leaf."""
+    """Scalars that are the same for every leaf."""
     return {"bias_correction_b1": 1 - b1**step, "bias_correction_b2": 1 - b2**step}
 
 
@@ -41,22 +42,29 @@ def leaf(
     bias_correction_b2,
     eps_root,
     eps,
+    param,
+    real,
 ):
     """The update, and the next mu and nu."""
-    mu_next = one_minus_b1 * g + b1 * mu
+    g = g.astype(real)
+    mu_next = one_minus_b1 * g + b1 * mu.astype(real)
     mu_hat = mu_next / bias_correction_b1
-    nu_next = one_minus_b2 * (g * g) + b2 * nu
+    nu_next = one_minus_b2 * (g * g) + b2 * nu.astype(real)
     nu_hat = nu_next / bias_correction_b2
     scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
-    return {"update": minus_learning_rate * scale_by_adam, "mu": mu_next, "nu": nu_next}
+    return {
+        "update": minus_learning_rate * scale_by_adam,
+        "mu": mu_next.astype(param),
+        "nu": nu_next.astype(param),
+    }
 
 
-def initial_leaf(p):
+def initial_leaf(p, param):
     """The first mu and nu."""
-    return {"mu": jnp.zeros_like(p), "nu": jnp.zeros_like(p)}
+    return {"mu": jnp.zeros(p.shape, param), "nu": jnp.zeros(p.shape, param)}
 
 
-UNIT = Unit(
+MODULE = Module(
     name="adam",
     hyperparameters=("learning_rate", "b1", "b2", "eps", "eps_root"),
     variants=(

@@ -21,7 +21,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, tpu, triton, xla
+from . import kernels, xla
 
 adamw = Package(
     name="adamw",
@@ -37,8 +37,6 @@ adamw = Package(
         Hyperparameter("mask", "mask", None),
         Hyperparameter("nesterov", "bool", False),
     ),
-    units=(
-        ({"mu_dtype": None, "nesterov": False}, xla.UNIT, cpu.NATIVE, triton.KERNELS, tpu.KERNELS),
-    ),
+    modules=(({"mu_dtype": None, "nesterov": False}, xla.MODULE, *kernels.KERNELS),),
     doc=__doc__,
 )

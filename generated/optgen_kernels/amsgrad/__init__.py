@@ -18,7 +18,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, tpu, triton, xla
+from . import kernels, xla
 
 amsgrad = Package(
     name="amsgrad",
@@ -33,13 +33,11 @@ amsgrad = Package(
         Hyperparameter("bias_correction_mu", "bool", True),
         Hyperparameter("bias_correction_nu", "bool", True),
     ),
-    units=(
+    modules=(
         (
             {"mu_dtype": None, "bias_correction_mu": True, "bias_correction_nu": True},
-            xla.UNIT,
-            cpu.NATIVE,
-            triton.KERNELS,
-            tpu.KERNELS,
+            xla.MODULE,
+            *kernels.KERNELS,
         ),
     ),
     doc=__doc__,

@@ -1,76 +1,80 @@
-"""What the Pallas kernels of amsgrad in the file beside this one are given, and make.
+"""AMSGrad (Reddi, Kale and Kumar, 2018, arXiv:1904.09237).
 
-Emitted by optgen: change the rule, not this file.
+    mu' = (1 - b1)*g + b1*mu
+    mu_hat = mu'/(1 - b1**t)
+    nu' = (1 - b2)*g**2 + b2*nu
+    nu_max' = maximum(nu_max, nu'/(1 - b2**t))
+    scale_by_amsgrad = mu_hat/(sqrt(nu_max' + eps_root) + eps)
+    p' = p - learning_rate*scale_by_amsgrad
+
+Emitted for mu_dtype=None, bias_correction_mu=True, bias_correction_nu=True.
+
+Emitted by optgen: change the rule, not this file. Each function is the body of a Pallas kernel: it
+is given arrays of a leaf as they are stored, or a tile of them, and returns them so; it computes in
+float32. What varies along some dimensions only has extent 1 along the others. ``leaf`` knows the
+extents of the whole leaf, and reduces a tile; ``optgen.runtime.execution.tpu`` brings tiles into
+a TPU's vector memory and out, and combines what they are reduced to.
 """
 
-from optgen.runtime.vocabulary.kernels import Chain, Kernels, Operand, Routine, beside
+import jax.numpy as jnp
 
-KERNELS = Kernels(
-    name="amsgrad",
-    target="tpu",
-    source=beside(__file__),
-    step=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "leaf_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("mu", "float32", "*", "in-out", "leaf"),
-                        Operand("nu_max", "float32", "*", "in-out", "leaf"),
-                        Operand("nu", "float32", "*", "in-out", "leaf"),
-                    ),
-                    scalars=(
-                        "minus_learning_rate",
-                        "one_minus_b1",
-                        "b1",
-                        "bias_correction_b1",
-                        "one_minus_b2",
-                        "b2",
-                        "bias_correction_b2",
-                        "eps_root",
-                        "eps",
-                    ),
-                ),
-            ),
-        ),
-    ),
-    update=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "leaf_update_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("mu", "float32", "*", "in-out", "leaf"),
-                        Operand("nu_max", "float32", "*", "in-out", "leaf"),
-                        Operand("nu", "float32", "*", "in-out", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                    ),
-                    scalars=(
-                        "minus_learning_rate",
-                        "one_minus_b1",
-                        "b1",
-                        "bias_correction_b1",
-                        "one_minus_b2",
-                        "b2",
-                        "bias_correction_b2",
-                        "eps_root",
-                        "eps",
-                    ),
-                ),
-            ),
-        ),
-    ),
-)
+
+def leaf_step(
+    leaf,
+    g,
+    p,
+    mu,
+    nu_max,
+    nu,
+    minus_learning_rate,
+    one_minus_b1,
+    b1,
+    bias_correction_b1,
+    one_minus_b2,
+    b2,
+    bias_correction_b2,
+    eps_root,
+    eps,
+):
+    """Sweep that writes p, mu, nu_max and nu."""
+    mu_next = one_minus_b1 * g + b1 * mu
+    mu_hat = mu_next / bias_correction_b1
+    nu_next = one_minus_b2 * (g * g) + b2 * nu
+    nu_max_next = jnp.maximum(nu_max, nu_next / bias_correction_b2)
+    scale_by_amsgrad = mu_hat / (jnp.sqrt(nu_max_next + eps_root) + eps)
+    return {
+        "p": p + minus_learning_rate * scale_by_amsgrad,
+        "mu": mu_next,
+        "nu": nu_next,
+        "nu_max": nu_max_next,
+    }
+
+
+def leaf_update(
+    leaf,
+    g,
+    mu,
+    nu_max,
+    nu,
+    minus_learning_rate,
+    one_minus_b1,
+    b1,
+    bias_correction_b1,
+    one_minus_b2,
+    b2,
+    bias_correction_b2,
+    eps_root,
+    eps,
+):
+    """Sweep that writes mu, nu_max, nu and update."""
+    mu_next = one_minus_b1 * g + b1 * mu
+    mu_hat = mu_next / bias_correction_b1
+    nu_next = one_minus_b2 * (g * g) + b2 * nu
+    nu_max_next = jnp.maximum(nu_max, nu_next / bias_correction_b2)
+    scale_by_amsgrad = mu_hat / (jnp.sqrt(nu_max_next + eps_root) + eps)
+    return {
+        "update": minus_learning_rate * scale_by_amsgrad,
+        "mu": mu_next,
+        "nu": nu_next,
+        "nu_max": nu_max_next,
+    }

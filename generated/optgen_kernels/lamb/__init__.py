@@ -17,7 +17,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, tpu, triton, xla
+from . import kernels, xla
 
 lamb = Package(
     name="lamb",
@@ -31,6 +31,6 @@ lamb = Package(
         Hyperparameter("weight_decay", "scalar", 0.0),
         Hyperparameter("mask", "mask", None),
     ),
-    units=(({}, xla.UNIT, cpu.NATIVE, triton.KERNELS, tpu.KERNELS),),
+    modules=(({}, xla.MODULE, *kernels.KERNELS),),
     doc=__doc__,
 )

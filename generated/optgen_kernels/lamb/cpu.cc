@@ -8,8 +8,10 @@
 //     nu_hat = nu'/(1 - b2**t)
 //     scale_by_adam = mu_hat/(sqrt(nu_hat + eps_root) + eps)
 //     add_decayed_weights = scale_by_adam + weight_decay*p
-//     param_norm = sqrt(where(sum(p**2) <= 0, 0, sum(p**2)))
-//     update_norm = sqrt(where(sum(add_decayed_weights**2) <= 0, 0, sum(add_decayed_weights**2)))
+//     param_squares = sum(p**2)
+//     param_norm = sqrt(where(param_squares <= 0, 0, param_squares))
+//     update_squares = sum(add_decayed_weights**2)
+//     update_norm = sqrt(where(update_squares <= 0, 0, update_squares))
 //     ratio = param_norm/(update_norm + 0)
 //     trust_ratio = where((param_norm == 0) | (update_norm == 0), 1, ratio)
 //     scale_by_trust_ratio = add_decayed_weights*trust_ratio
@@ -22,96 +24,102 @@
 //     nu' = (1 - b2)*g**2 + b2*nu
 //     nu_hat = nu'/(1 - b2**t)
 //     scale_by_adam = mu_hat/(sqrt(nu_hat + eps_root) + eps)
-//     param_norm = sqrt(where(sum(p**2) <= 0, 0, sum(p**2)))
-//     update_norm = sqrt(where(sum(scale_by_adam**2) <= 0, 0, sum(scale_by_adam**2)))
+//     param_squares = sum(p**2)
+//     param_norm = sqrt(where(param_squares <= 0, 0, param_squares))
+//     update_squares = sum(scale_by_adam**2)
+//     update_norm = sqrt(where(update_squares <= 0, 0, update_squares))
 //     ratio = param_norm/(update_norm + 0)
 //     trust_ratio = where((param_norm == 0) | (update_norm == 0), 1, ratio)
 //     scale_by_trust_ratio = scale_by_adam*trust_ratio
 //     p' = p - learning_rate*scale_by_trust_ratio
 //
-// Emitted by optgen: change the rule, not this file. Each function is one kernel of the plan; the
-// launch code that cuts leaves into tiles, and combines what tiles leave, is in optgen_sweep.h.
+// Emitted by optgen: change the rule, not this file. Each function is a kernel of the sequences in
+// the tables beside it; the launch code that cuts leaves into tiles, and combines what tiles leave
+// of reductions, is in optgen_launch.h. A function of tiles serves matrices in either order in
+// memory: what it computes for each row, and for each column, stands before its loop over elements.
 
-#include "optgen_sweep.h"
+#include "optgen_launch.h"
 
-// Reads g, p, mu, nu; writes mu, nu, sum_1, sum_2.
-static void leaf_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// What is the same for every leaf.
+struct optgen::Scalars {
+  double one_minus_b1;
+  double b1;
+  double bias_correction_b1;
+  double one_minus_b2;
+  double b2;
+  double bias_correction_b2;
+  double eps_root;
+  double eps;
+  double weight_decay;
+  double minus_learning_rate;
+};
+using optgen::Scalars;
+
+// Reads g, p, mu, nu; writes mu, nu, param_squares, update_squares.
+static void leaf_sweep(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, const float* __restrict p_data, float* __restrict mu_data,
+    float* __restrict nu_data, optgen::PerLeaf<float, optgen::sum> param_squares_part,
+    optgen::PerLeaf<float, optgen::sum> update_squares_part) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict p_data = leaf.array<const float>(1);
-  float* __restrict mu_data = leaf.array<float>(2);
-  float* __restrict nu_data = leaf.array<float>(3);
-  float* __restrict sum_1_data = leaf.array<float>(4);
-  float* __restrict sum_2_data = leaf.array<float>(5);
-  const auto one_minus_b1 = static_cast<Real>(leaf.scalar(0));
-  const auto b1 = static_cast<Real>(leaf.scalar(1));
-  const auto bias_correction_b1 = static_cast<Real>(leaf.scalar(2));
-  const auto one_minus_b2 = static_cast<Real>(leaf.scalar(3));
-  const auto b2 = static_cast<Real>(leaf.scalar(4));
-  const auto bias_correction_b2 = static_cast<Real>(leaf.scalar(5));
-  const auto eps_root = static_cast<Real>(leaf.scalar(6));
-  const auto eps = static_cast<Real>(leaf.scalar(7));
-  const auto weight_decay = static_cast<Real>(leaf.scalar(8));
-  double* sum_1_part = leaf.partial(0, tile);
-  double* sum_2_part = leaf.partial(1, tile);
-  const auto [begin, end] = leaf.elements(tile);
-  double sum_1_total = optgen::identity<double>(optgen::Combine::sum);
-  double sum_2_total = optgen::identity<double>(optgen::Combine::sum);
-  OPTGEN_SIMD_REDUCING(reduction(+ : sum_1_total) reduction(+ : sum_2_total))
-  for (int64_t i = begin; i < end; ++i) {
-    const auto p = static_cast<Real>(p_data[i]);
+  const auto one_minus_b1 = static_cast<Real>(scalars.one_minus_b1);
+  const auto b1 = static_cast<Real>(scalars.b1);
+  const auto bias_correction_b1 = static_cast<Real>(scalars.bias_correction_b1);
+  const auto one_minus_b2 = static_cast<Real>(scalars.one_minus_b2);
+  const auto b2 = static_cast<Real>(scalars.b2);
+  const auto bias_correction_b2 = static_cast<Real>(scalars.bias_correction_b2);
+  const auto eps_root = static_cast<Real>(scalars.eps_root);
+  const auto eps = static_cast<Real>(scalars.eps);
+  const auto weight_decay = static_cast<Real>(scalars.weight_decay);
+  double param_squares = 0;
+  double update_squares = 0;
+  OPTGEN_SIMD_REDUCING(reduction(+ : param_squares, update_squares))
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto p = p_data[i];
     const auto p_squared = p * p;
-    const auto g = static_cast<Real>(g_data[i]);
-    const auto mu = static_cast<Real>(mu_data[i]);
+    const auto g = g_data[i];
+    const auto mu = mu_data[i];
     const auto mu_next = one_minus_b1 * g + b1 * mu;
     const auto mu_hat = mu_next / bias_correction_b1;
-    const auto nu = static_cast<Real>(nu_data[i]);
+    const auto nu = nu_data[i];
     const auto nu_next = one_minus_b2 * (g * g) + b2 * nu;
     const auto nu_hat = nu_next / bias_correction_b2;
     const auto scale_by_adam = mu_hat / (std::sqrt(nu_hat + eps_root) + eps);
     const auto add_decayed_weights = scale_by_adam + weight_decay * p;
-    const auto term = add_decayed_weights * add_decayed_weights;
-    sum_1_total += double(p_squared);
-    sum_2_total += double(term);
+    const auto add_decayed_weights_squared = add_decayed_weights * add_decayed_weights;
+    param_squares += double(p_squared);
+    update_squares += double(add_decayed_weights_squared);
     mu_data[i] = mu_next;
     nu_data[i] = nu_next;
   }
-  sum_1_part[0] = sum_1_total;
-  sum_2_part[0] = sum_2_total;
+  param_squares_part.store(param_squares);
+  update_squares_part.store(update_squares);
 }
 
-static const optgen::Reduction leaf_step_1_1_reductions[] = {
-    {4, 0b0, optgen::Combine::sum},  // sum_1
-    {5, 0b0, optgen::Combine::sum},  // sum_2
-};
-
-// Reads p, mu, nu, sum_1, sum_2; writes p.
-static void leaf_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads p, mu, nu, param_squares, update_squares; writes p.
+static void leaf_step(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    float* __restrict p_data, const float* __restrict mu_data, const float* __restrict nu_data,
+    const float* __restrict param_squares_data, const float* __restrict update_squares_data) {
   using Real = float;
-  float* __restrict p_data = leaf.array<float>(1);
-  const float* __restrict mu_data = leaf.array<const float>(2);
-  const float* __restrict nu_data = leaf.array<const float>(3);
-  const float* __restrict sum_1_data = leaf.array<const float>(4);
-  const float* __restrict sum_2_data = leaf.array<const float>(5);
-  const auto minus_learning_rate = static_cast<Real>(leaf.scalar(9));
-  const auto bias_correction_b1 = static_cast<Real>(leaf.scalar(2));
-  const auto bias_correction_b2 = static_cast<Real>(leaf.scalar(5));
-  const auto eps_root = static_cast<Real>(leaf.scalar(6));
-  const auto eps = static_cast<Real>(leaf.scalar(7));
-  const auto weight_decay = static_cast<Real>(leaf.scalar(8));
-  const auto sum_1 = static_cast<Real>(sum_1_data[0]);
-  const auto param_norm = std::sqrt((sum_1 <= Real(0) ? Real(0) : sum_1));
-  const auto sum_2 = static_cast<Real>(sum_2_data[0]);
-  const auto update_norm = std::sqrt((sum_2 <= Real(0) ? Real(0) : sum_2));
+  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
+  const auto bias_correction_b1 = static_cast<Real>(scalars.bias_correction_b1);
+  const auto bias_correction_b2 = static_cast<Real>(scalars.bias_correction_b2);
+  const auto eps_root = static_cast<Real>(scalars.eps_root);
+  const auto eps = static_cast<Real>(scalars.eps);
+  const auto weight_decay = static_cast<Real>(scalars.weight_decay);
+  const auto param_squares = param_squares_data[0];
+  const auto param_norm = std::sqrt((param_squares <= Real(0) ? Real(0) : param_squares));
+  const auto update_squares = update_squares_data[0];
+  const auto update_norm = std::sqrt((update_squares <= Real(0) ? Real(0) : update_squares));
   const auto ratio = param_norm / (update_norm + Real(0));
   const auto trust_ratio = (param_norm == Real(0) || update_norm == Real(0) ? Real(1) : ratio);
-  const auto [begin, end] = leaf.elements(tile);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto p = static_cast<Real>(p_data[i]);
-    const auto mu = static_cast<Real>(mu_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto p = p_data[i];
+    const auto mu = mu_data[i];
     const auto mu_hat = mu / bias_correction_b1;
-    const auto nu = static_cast<Real>(nu_data[i]);
+    const auto nu = nu_data[i];
     const auto nu_hat = nu / bias_correction_b2;
     const auto scale_by_adam = mu_hat / (std::sqrt(nu_hat + eps_root) + eps);
     const auto add_decayed_weights = scale_by_adam + weight_decay * p;
@@ -120,81 +128,68 @@ static void leaf_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t til
   }
 }
 
-// Reads g, p, mu, nu; writes mu, nu, sum_1, sum_2.
-static void left_out_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads g, p, mu, nu; writes mu, nu, param_squares, update_squares.
+static void left_out_sweep(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, const float* __restrict p_data, float* __restrict mu_data,
+    float* __restrict nu_data, optgen::PerLeaf<float, optgen::sum> param_squares_part,
+    optgen::PerLeaf<float, optgen::sum> update_squares_part) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict p_data = leaf.array<const float>(1);
-  float* __restrict mu_data = leaf.array<float>(2);
-  float* __restrict nu_data = leaf.array<float>(3);
-  float* __restrict sum_1_data = leaf.array<float>(4);
-  float* __restrict sum_2_data = leaf.array<float>(5);
-  const auto one_minus_b1 = static_cast<Real>(leaf.scalar(0));
-  const auto b1 = static_cast<Real>(leaf.scalar(1));
-  const auto bias_correction_b1 = static_cast<Real>(leaf.scalar(2));
-  const auto one_minus_b2 = static_cast<Real>(leaf.scalar(3));
-  const auto b2 = static_cast<Real>(leaf.scalar(4));
-  const auto bias_correction_b2 = static_cast<Real>(leaf.scalar(5));
-  const auto eps_root = static_cast<Real>(leaf.scalar(6));
-  const auto eps = static_cast<Real>(leaf.scalar(7));
-  double* sum_1_part = leaf.partial(0, tile);
-  double* sum_2_part = leaf.partial(1, tile);
-  const auto [begin, end] = leaf.elements(tile);
-  double sum_1_total = optgen::identity<double>(optgen::Combine::sum);
-  double sum_2_total = optgen::identity<double>(optgen::Combine::sum);
-  OPTGEN_SIMD_REDUCING(reduction(+ : sum_1_total) reduction(+ : sum_2_total))
-  for (int64_t i = begin; i < end; ++i) {
-    const auto p = static_cast<Real>(p_data[i]);
+  const auto one_minus_b1 = static_cast<Real>(scalars.one_minus_b1);
+  const auto b1 = static_cast<Real>(scalars.b1);
+  const auto bias_correction_b1 = static_cast<Real>(scalars.bias_correction_b1);
+  const auto one_minus_b2 = static_cast<Real>(scalars.one_minus_b2);
+  const auto b2 = static_cast<Real>(scalars.b2);
+  const auto bias_correction_b2 = static_cast<Real>(scalars.bias_correction_b2);
+  const auto eps_root = static_cast<Real>(scalars.eps_root);
+  const auto eps = static_cast<Real>(scalars.eps);
+  double param_squares = 0;
+  double update_squares = 0;
+  OPTGEN_SIMD_REDUCING(reduction(+ : param_squares, update_squares))
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto p = p_data[i];
     const auto p_squared = p * p;
-    const auto g = static_cast<Real>(g_data[i]);
-    const auto mu = static_cast<Real>(mu_data[i]);
+    const auto g = g_data[i];
+    const auto mu = mu_data[i];
     const auto mu_next = one_minus_b1 * g + b1 * mu;
     const auto mu_hat = mu_next / bias_correction_b1;
-    const auto nu = static_cast<Real>(nu_data[i]);
+    const auto nu = nu_data[i];
     const auto nu_next = one_minus_b2 * (g * g) + b2 * nu;
     const auto nu_hat = nu_next / bias_correction_b2;
     const auto scale_by_adam = mu_hat / (std::sqrt(nu_hat + eps_root) + eps);
-    const auto term = scale_by_adam * scale_by_adam;
-    sum_1_total += double(p_squared);
-    sum_2_total += double(term);
+    const auto scale_by_adam_squared = scale_by_adam * scale_by_adam;
+    param_squares += double(p_squared);
+    update_squares += double(scale_by_adam_squared);
     mu_data[i] = mu_next;
     nu_data[i] = nu_next;
   }
-  sum_1_part[0] = sum_1_total;
-  sum_2_part[0] = sum_2_total;
+  param_squares_part.store(param_squares);
+  update_squares_part.store(update_squares);
 }
 
-static const optgen::Reduction left_out_step_1_1_reductions[] = {
-    {4, 0b0, optgen::Combine::sum},  // sum_1
-    {5, 0b0, optgen::Combine::sum},  // sum_2
-};
-
-// Reads p, mu, nu, sum_1, sum_2; writes p.
-static void left_out_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads p, mu, nu, param_squares, update_squares; writes p.
+static void left_out_step(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    float* __restrict p_data, const float* __restrict mu_data, const float* __restrict nu_data,
+    const float* __restrict param_squares_data, const float* __restrict update_squares_data) {
   using Real = float;
-  float* __restrict p_data = leaf.array<float>(1);
-  const float* __restrict mu_data = leaf.array<const float>(2);
-  const float* __restrict nu_data = leaf.array<const float>(3);
-  const float* __restrict sum_1_data = leaf.array<const float>(4);
-  const float* __restrict sum_2_data = leaf.array<const float>(5);
-  const auto minus_learning_rate = static_cast<Real>(leaf.scalar(9));
-  const auto bias_correction_b1 = static_cast<Real>(leaf.scalar(2));
-  const auto bias_correction_b2 = static_cast<Real>(leaf.scalar(5));
-  const auto eps_root = static_cast<Real>(leaf.scalar(6));
-  const auto eps = static_cast<Real>(leaf.scalar(7));
-  const auto sum_1 = static_cast<Real>(sum_1_data[0]);
-  const auto param_norm = std::sqrt((sum_1 <= Real(0) ? Real(0) : sum_1));
-  const auto sum_2 = static_cast<Real>(sum_2_data[0]);
-  const auto update_norm = std::sqrt((sum_2 <= Real(0) ? Real(0) : sum_2));
+  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
+  const auto bias_correction_b1 = static_cast<Real>(scalars.bias_correction_b1);
+  const auto bias_correction_b2 = static_cast<Real>(scalars.bias_correction_b2);
+  const auto eps_root = static_cast<Real>(scalars.eps_root);
+  const auto eps = static_cast<Real>(scalars.eps);
+  const auto param_squares = param_squares_data[0];
+  const auto param_norm = std::sqrt((param_squares <= Real(0) ? Real(0) : param_squares));
+  const auto update_squares = update_squares_data[0];
+  const auto update_norm = std::sqrt((update_squares <= Real(0) ? Real(0) : update_squares));
   const auto ratio = param_norm / (update_norm + Real(0));
   const auto trust_ratio = (param_norm == Real(0) || update_norm == Real(0) ? Real(1) : ratio);
-  const auto [begin, end] = leaf.elements(tile);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto p = static_cast<Real>(p_data[i]);
-    const auto mu = static_cast<Real>(mu_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto p = p_data[i];
+    const auto mu = mu_data[i];
     const auto mu_hat = mu / bias_correction_b1;
-    const auto nu = static_cast<Real>(nu_data[i]);
+    const auto nu = nu_data[i];
     const auto nu_hat = nu / bias_correction_b2;
     const auto scale_by_adam = mu_hat / (std::sqrt(nu_hat + eps_root) + eps);
     const auto scale_by_trust_ratio = scale_by_adam * trust_ratio;
@@ -202,107 +197,92 @@ static void left_out_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t
   }
 }
 
-// Reads g, p, mu, nu; writes mu, nu, add_decayed_weights, sum_1, sum_2.
-static void leaf_update_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads g, p, mu, nu; writes mu, nu, add_decayed_weights, param_squares, update_squares.
+static void leaf_sweep_2(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, const float* __restrict p_data, float* __restrict mu_data,
+    float* __restrict nu_data, float* __restrict add_decayed_weights_data,
+    optgen::PerLeaf<float, optgen::sum> param_squares_part,
+    optgen::PerLeaf<float, optgen::sum> update_squares_part) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict p_data = leaf.array<const float>(1);
-  float* __restrict mu_data = leaf.array<float>(2);
-  float* __restrict nu_data = leaf.array<float>(3);
-  float* __restrict add_decayed_weights_data = leaf.array<float>(4);
-  float* __restrict sum_1_data = leaf.array<float>(5);
-  float* __restrict sum_2_data = leaf.array<float>(6);
-  const auto one_minus_b1 = static_cast<Real>(leaf.scalar(0));
-  const auto b1 = static_cast<Real>(leaf.scalar(1));
-  const auto bias_correction_b1 = static_cast<Real>(leaf.scalar(2));
-  const auto one_minus_b2 = static_cast<Real>(leaf.scalar(3));
-  const auto b2 = static_cast<Real>(leaf.scalar(4));
-  const auto bias_correction_b2 = static_cast<Real>(leaf.scalar(5));
-  const auto eps_root = static_cast<Real>(leaf.scalar(6));
-  const auto eps = static_cast<Real>(leaf.scalar(7));
-  const auto weight_decay = static_cast<Real>(leaf.scalar(8));
-  double* sum_1_part = leaf.partial(0, tile);
-  double* sum_2_part = leaf.partial(1, tile);
-  const auto [begin, end] = leaf.elements(tile);
-  double sum_1_total = optgen::identity<double>(optgen::Combine::sum);
-  double sum_2_total = optgen::identity<double>(optgen::Combine::sum);
-  OPTGEN_SIMD_REDUCING(reduction(+ : sum_1_total) reduction(+ : sum_2_total))
-  for (int64_t i = begin; i < end; ++i) {
-    const auto g = static_cast<Real>(g_data[i]);
-    const auto mu = static_cast<Real>(mu_data[i]);
+  const auto one_minus_b1 = static_cast<Real>(scalars.one_minus_b1);
+  const auto b1 = static_cast<Real>(scalars.b1);
+  const auto bias_correction_b1 = static_cast<Real>(scalars.bias_correction_b1);
+  const auto one_minus_b2 = static_cast<Real>(scalars.one_minus_b2);
+  const auto b2 = static_cast<Real>(scalars.b2);
+  const auto bias_correction_b2 = static_cast<Real>(scalars.bias_correction_b2);
+  const auto eps_root = static_cast<Real>(scalars.eps_root);
+  const auto eps = static_cast<Real>(scalars.eps);
+  const auto weight_decay = static_cast<Real>(scalars.weight_decay);
+  double param_squares = 0;
+  double update_squares = 0;
+  OPTGEN_SIMD_REDUCING(reduction(+ : param_squares, update_squares))
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto g = g_data[i];
+    const auto mu = mu_data[i];
     const auto mu_next = one_minus_b1 * g + b1 * mu;
     const auto mu_hat = mu_next / bias_correction_b1;
-    const auto nu = static_cast<Real>(nu_data[i]);
+    const auto nu = nu_data[i];
     const auto nu_next = one_minus_b2 * (g * g) + b2 * nu;
     const auto nu_hat = nu_next / bias_correction_b2;
     const auto scale_by_adam = mu_hat / (std::sqrt(nu_hat + eps_root) + eps);
-    const auto p = static_cast<Real>(p_data[i]);
+    const auto p = p_data[i];
     const auto add_decayed_weights = scale_by_adam + weight_decay * p;
     const auto p_squared = p * p;
-    const auto term = add_decayed_weights * add_decayed_weights;
+    const auto add_decayed_weights_squared = add_decayed_weights * add_decayed_weights;
     add_decayed_weights_data[i] = add_decayed_weights;
-    sum_1_total += double(p_squared);
-    sum_2_total += double(term);
+    param_squares += double(p_squared);
+    update_squares += double(add_decayed_weights_squared);
     mu_data[i] = mu_next;
     nu_data[i] = nu_next;
   }
-  sum_1_part[0] = sum_1_total;
-  sum_2_part[0] = sum_2_total;
+  param_squares_part.store(param_squares);
+  update_squares_part.store(update_squares);
 }
 
-static const optgen::Reduction leaf_update_1_1_reductions[] = {
-    {5, 0b0, optgen::Combine::sum},  // sum_1
-    {6, 0b0, optgen::Combine::sum},  // sum_2
-};
-
-// Reads add_decayed_weights, sum_1, sum_2; writes update.
-static void leaf_update_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads add_decayed_weights, param_squares, update_squares; writes update.
+static void leaf_update(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    float* __restrict update_data, const float* __restrict add_decayed_weights_data,
+    const float* __restrict param_squares_data, const float* __restrict update_squares_data) {
   using Real = float;
-  float* __restrict update_data = leaf.array<float>(7);
-  const float* __restrict add_decayed_weights_data = leaf.array<const float>(4);
-  const float* __restrict sum_1_data = leaf.array<const float>(5);
-  const float* __restrict sum_2_data = leaf.array<const float>(6);
-  const auto minus_learning_rate = static_cast<Real>(leaf.scalar(9));
-  const auto sum_1 = static_cast<Real>(sum_1_data[0]);
-  const auto param_norm = std::sqrt((sum_1 <= Real(0) ? Real(0) : sum_1));
-  const auto sum_2 = static_cast<Real>(sum_2_data[0]);
-  const auto update_norm = std::sqrt((sum_2 <= Real(0) ? Real(0) : sum_2));
+  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
+  const auto param_squares = param_squares_data[0];
+  const auto param_norm = std::sqrt((param_squares <= Real(0) ? Real(0) : param_squares));
+  const auto update_squares = update_squares_data[0];
+  const auto update_norm = std::sqrt((update_squares <= Real(0) ? Real(0) : update_squares));
   const auto ratio = param_norm / (update_norm + Real(0));
   const auto trust_ratio = (param_norm == Real(0) || update_norm == Real(0) ? Real(1) : ratio);
-  const auto [begin, end] = leaf.elements(tile);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto add_decayed_weights = static_cast<Real>(add_decayed_weights_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto add_decayed_weights = add_decayed_weights_data[i];
     const auto scale_by_trust_ratio = add_decayed_weights * trust_ratio;
     update_data[i] = minus_learning_rate * scale_by_trust_ratio;
   }
 }
 
-// Reads mu, nu, sum_1, sum_2; writes update.
-static void left_out_update_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads mu, nu, param_squares, update_squares; writes update.
+static void left_out_update(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict mu_data, const float* __restrict nu_data, float* __restrict update_data,
+    const float* __restrict param_squares_data, const float* __restrict update_squares_data) {
   using Real = float;
-  const float* __restrict mu_data = leaf.array<const float>(2);
-  const float* __restrict nu_data = leaf.array<const float>(3);
-  float* __restrict update_data = leaf.array<float>(6);
-  const float* __restrict sum_1_data = leaf.array<const float>(4);
-  const float* __restrict sum_2_data = leaf.array<const float>(5);
-  const auto minus_learning_rate = static_cast<Real>(leaf.scalar(9));
-  const auto bias_correction_b1 = static_cast<Real>(leaf.scalar(2));
-  const auto bias_correction_b2 = static_cast<Real>(leaf.scalar(5));
-  const auto eps_root = static_cast<Real>(leaf.scalar(6));
-  const auto eps = static_cast<Real>(leaf.scalar(7));
-  const auto sum_1 = static_cast<Real>(sum_1_data[0]);
-  const auto param_norm = std::sqrt((sum_1 <= Real(0) ? Real(0) : sum_1));
-  const auto sum_2 = static_cast<Real>(sum_2_data[0]);
-  const auto update_norm = std::sqrt((sum_2 <= Real(0) ? Real(0) : sum_2));
+  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
+  const auto bias_correction_b1 = static_cast<Real>(scalars.bias_correction_b1);
+  const auto bias_correction_b2 = static_cast<Real>(scalars.bias_correction_b2);
+  const auto eps_root = static_cast<Real>(scalars.eps_root);
+  const auto eps = static_cast<Real>(scalars.eps);
+  const auto param_squares = param_squares_data[0];
+  const auto param_norm = std::sqrt((param_squares <= Real(0) ? Real(0) : param_squares));
+  const auto update_squares = update_squares_data[0];
+  const auto update_norm = std::sqrt((update_squares <= Real(0) ? Real(0) : update_squares));
   const auto ratio = param_norm / (update_norm + Real(0));
   const auto trust_ratio = (param_norm == Real(0) || update_norm == Real(0) ? Real(1) : ratio);
-  const auto [begin, end] = leaf.elements(tile);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto mu = static_cast<Real>(mu_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto mu = mu_data[i];
     const auto mu_hat = mu / bias_correction_b1;
-    const auto nu = static_cast<Real>(nu_data[i]);
+    const auto nu = nu_data[i];
     const auto nu_hat = nu / bias_correction_b2;
     const auto scale_by_adam = mu_hat / (std::sqrt(nu_hat + eps_root) + eps);
     const auto scale_by_trust_ratio = scale_by_adam * trust_ratio;
@@ -310,34 +290,18 @@ static void left_out_update_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64
   }
 }
 
-OPTGEN_EXPORT const char* optgen_step_1(const optgen_call* call) {
-  static const optgen::Kernel kernels_0[] = {
-      optgen::flat<float>(leaf_step_1_1, leaf_step_1_1_reductions),
-      optgen::flat<float>(leaf_step_1_2),
-  };
-  static const optgen::Kernel kernels_1[] = {
-      optgen::flat<float>(left_out_step_1_1, left_out_step_1_1_reductions),
-      optgen::flat<float>(left_out_step_1_2),
-  };
-  static const optgen::Group groups[] = {
-      {kernels_0, 2, 1, 3, 5},
-      {kernels_1, 2, 1, 3, 5},
-  };
-  return optgen::run_phase(call, groups);
-}
+// The kernels, in the order in which the tables name them.
+static const optgen::Kernel kernels[] = {
+    {.vector = optgen::declare<leaf_sweep>()},
+    {.vector = optgen::declare<leaf_step>()},
+    {.vector = optgen::declare<left_out_sweep>()},
+    {.vector = optgen::declare<left_out_step>()},
+    {.vector = optgen::declare<leaf_sweep_2>()},
+    {.vector = optgen::declare<leaf_update>()},
+    {.vector = optgen::declare<left_out_update>()},
+};
 
-OPTGEN_EXPORT const char* optgen_update_1(const optgen_call* call) {
-  static const optgen::Kernel kernels_0[] = {
-      optgen::flat<float>(leaf_update_1_1, leaf_update_1_1_reductions),
-      optgen::flat<float>(leaf_update_1_2),
-  };
-  static const optgen::Kernel kernels_1[] = {
-      optgen::flat<float>(left_out_step_1_1, left_out_step_1_1_reductions),
-      optgen::flat<float>(left_out_update_1_2),
-  };
-  static const optgen::Group groups[] = {
-      {kernels_0, 2, 2, 2, 6},
-      {kernels_1, 2, 2, 2, 5},
-  };
-  return optgen::run_phase(call, groups);
+OPTGEN_EXPORT const char* optgen_launch(const optgen_call* call) {
+  Scalars scalars{};
+  return optgen::launch(call, kernels, scalars);
 }

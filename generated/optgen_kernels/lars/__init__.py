@@ -16,7 +16,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, tpu, triton, xla
+from . import kernels, xla
 
 lars = Package(
     name="lars",
@@ -31,6 +31,6 @@ lars = Package(
         Hyperparameter("momentum", "scalar", 0.9),
         Hyperparameter("nesterov", "bool", False),
     ),
-    units=(({"nesterov": False}, xla.UNIT, cpu.NATIVE, triton.KERNELS, tpu.KERNELS),),
+    modules=(({"nesterov": False}, xla.MODULE, *kernels.KERNELS),),
     doc=__doc__,
 )

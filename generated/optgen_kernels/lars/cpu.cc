@@ -4,8 +4,10 @@
 // or more:
 //
 //     add_decayed_weights = g + weight_decay*p
-//     param_norm = sqrt(where(sum(p**2) <= 0, 0, sum(p**2)))
-//     update_norm = sqrt(where(sum(add_decayed_weights**2) <= 0, 0, sum(add_decayed_weights**2)))
+//     param_squares = sum(p**2)
+//     param_norm = sqrt(where(param_squares <= 0, 0, param_squares))
+//     update_squares = sum(add_decayed_weights**2)
+//     update_norm = sqrt(where(update_squares <= 0, 0, update_squares))
 //     ratio = trust_coefficient*param_norm/(update_norm + eps)
 //     trust_ratio = where((param_norm == 0) | (update_norm == 0), 1, ratio)
 //     scale_by_trust_ratio = add_decayed_weights*trust_ratio
@@ -22,71 +24,72 @@
 //
 // Emitted for nesterov=False.
 //
-// Emitted by optgen: change the rule, not this file. Each function is one kernel of the plan; the
-// launch code that cuts leaves into tiles, and combines what tiles leave, is in optgen_sweep.h.
+// Emitted by optgen: change the rule, not this file. Each function is a kernel of the sequences in
+// the tables beside it; the launch code that cuts leaves into tiles, and combines what tiles leave
+// of reductions, is in optgen_launch.h. A function of tiles serves matrices in either order in
+// memory: what it computes for each row, and for each column, stands before its loop over elements.
 
-#include "optgen_sweep.h"
+#include "optgen_launch.h"
 
-// Reads g, p; writes sum_1, sum_2.
-static void leaf_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// What is the same for every leaf.
+struct optgen::Scalars {
+  double weight_decay;
+  double minus_learning_rate;
+  double trust_coefficient;
+  double eps;
+  double momentum;
+};
+using optgen::Scalars;
+
+// Reads g, p; writes param_squares, update_squares.
+static void leaf_statistics(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, const float* __restrict p_data,
+    optgen::PerLeaf<float, optgen::sum> param_squares_part,
+    optgen::PerLeaf<float, optgen::sum> update_squares_part) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict p_data = leaf.array<const float>(1);
-  float* __restrict sum_1_data = leaf.array<float>(3);
-  float* __restrict sum_2_data = leaf.array<float>(4);
-  const auto weight_decay = static_cast<Real>(leaf.scalar(0));
-  double* sum_1_part = leaf.partial(0, tile);
-  double* sum_2_part = leaf.partial(1, tile);
-  const auto [begin, end] = leaf.elements(tile);
-  double sum_1_total = optgen::identity<double>(optgen::Combine::sum);
-  double sum_2_total = optgen::identity<double>(optgen::Combine::sum);
-  OPTGEN_SIMD_REDUCING(reduction(+ : sum_1_total) reduction(+ : sum_2_total))
-  for (int64_t i = begin; i < end; ++i) {
-    const auto p = static_cast<Real>(p_data[i]);
+  const auto weight_decay = static_cast<Real>(scalars.weight_decay);
+  double param_squares = 0;
+  double update_squares = 0;
+  OPTGEN_SIMD_REDUCING(reduction(+ : param_squares, update_squares))
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto p = p_data[i];
     const auto p_squared = p * p;
-    const auto g = static_cast<Real>(g_data[i]);
+    const auto g = g_data[i];
     const auto add_decayed_weights = g + weight_decay * p;
-    const auto term = add_decayed_weights * add_decayed_weights;
-    sum_1_total += double(p_squared);
-    sum_2_total += double(term);
+    const auto add_decayed_weights_squared = add_decayed_weights * add_decayed_weights;
+    param_squares += double(p_squared);
+    update_squares += double(add_decayed_weights_squared);
   }
-  sum_1_part[0] = sum_1_total;
-  sum_2_part[0] = sum_2_total;
+  param_squares_part.store(param_squares);
+  update_squares_part.store(update_squares);
 }
 
-static const optgen::Reduction leaf_step_1_1_reductions[] = {
-    {3, 0b0, optgen::Combine::sum},  // sum_1
-    {4, 0b0, optgen::Combine::sum},  // sum_2
-};
-
-// Reads g, p, trace, sum_1, sum_2; writes p, trace.
-static void leaf_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads g, p, trace, param_squares, update_squares; writes p, trace.
+static void leaf_step(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, float* __restrict p_data, float* __restrict trace_data,
+    const float* __restrict param_squares_data, const float* __restrict update_squares_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict p_data = leaf.array<float>(1);
-  float* __restrict trace_data = leaf.array<float>(2);
-  const float* __restrict sum_1_data = leaf.array<const float>(3);
-  const float* __restrict sum_2_data = leaf.array<const float>(4);
-  const auto minus_learning_rate = static_cast<Real>(leaf.scalar(1));
-  const auto weight_decay = static_cast<Real>(leaf.scalar(0));
-  const auto sum_1 = static_cast<Real>(sum_1_data[0]);
-  const auto param_norm = std::sqrt((sum_1 <= Real(0) ? Real(0) : sum_1));
-  const auto sum_2 = static_cast<Real>(sum_2_data[0]);
-  const auto update_norm = std::sqrt((sum_2 <= Real(0) ? Real(0) : sum_2));
-  const auto trust_coefficient = static_cast<Real>(leaf.scalar(2));
-  const auto eps = static_cast<Real>(leaf.scalar(3));
+  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
+  const auto weight_decay = static_cast<Real>(scalars.weight_decay);
+  const auto param_squares = param_squares_data[0];
+  const auto param_norm = std::sqrt((param_squares <= Real(0) ? Real(0) : param_squares));
+  const auto update_squares = update_squares_data[0];
+  const auto update_norm = std::sqrt((update_squares <= Real(0) ? Real(0) : update_squares));
+  const auto trust_coefficient = static_cast<Real>(scalars.trust_coefficient);
+  const auto eps = static_cast<Real>(scalars.eps);
   const auto ratio = trust_coefficient * param_norm / (update_norm + eps);
   const auto trust_ratio = (param_norm == Real(0) || update_norm == Real(0) ? Real(1) : ratio);
-  const auto momentum = static_cast<Real>(leaf.scalar(4));
-  const auto [begin, end] = leaf.elements(tile);
+  const auto momentum = static_cast<Real>(scalars.momentum);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto p = static_cast<Real>(p_data[i]);
-    const auto g = static_cast<Real>(g_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto p = p_data[i];
+    const auto g = g_data[i];
     const auto add_decayed_weights = g + weight_decay * p;
     const auto scale_by_trust_ratio = add_decayed_weights * trust_ratio;
     const auto scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio;
-    const auto trace = static_cast<Real>(trace_data[i]);
+    const auto trace = trace_data[i];
     const auto trace_next = scale_by_learning_rate + momentum * trace;
     p_data[i] = p + trace_next;
     trace_data[i] = trace_next;
@@ -94,84 +97,70 @@ static void leaf_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t til
 }
 
 // Reads g, p, trace; writes p, trace.
-static void chosen_left_out_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+static void chosen_left_out_step(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, float* __restrict p_data, float* __restrict trace_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict p_data = leaf.array<float>(1);
-  float* __restrict trace_data = leaf.array<float>(2);
-  const auto minus_learning_rate = static_cast<Real>(leaf.scalar(1));
-  const auto weight_decay = static_cast<Real>(leaf.scalar(0));
-  const auto momentum = static_cast<Real>(leaf.scalar(4));
-  const auto [begin, end] = leaf.elements(tile);
+  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
+  const auto weight_decay = static_cast<Real>(scalars.weight_decay);
+  const auto momentum = static_cast<Real>(scalars.momentum);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto p = static_cast<Real>(p_data[i]);
-    const auto g = static_cast<Real>(g_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto p = p_data[i];
+    const auto g = g_data[i];
     const auto add_decayed_weights = g + weight_decay * p;
     const auto scale_by_learning_rate = minus_learning_rate * add_decayed_weights;
-    const auto trace = static_cast<Real>(trace_data[i]);
+    const auto trace = trace_data[i];
     const auto trace_next = scale_by_learning_rate + momentum * trace;
     p_data[i] = p + trace_next;
     trace_data[i] = trace_next;
   }
 }
 
-// Reads g, p; writes sum_1, sum_2.
-static void left_out_chosen_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads g, p; writes param_squares, update_squares.
+static void left_out_chosen_statistics(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars&, const float* __restrict g_data,
+    const float* __restrict p_data, optgen::PerLeaf<float, optgen::sum> param_squares_part,
+    optgen::PerLeaf<float, optgen::sum> update_squares_part) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict p_data = leaf.array<const float>(1);
-  float* __restrict sum_1_data = leaf.array<float>(3);
-  float* __restrict sum_2_data = leaf.array<float>(4);
-  double* sum_1_part = leaf.partial(0, tile);
-  double* sum_2_part = leaf.partial(1, tile);
-  const auto [begin, end] = leaf.elements(tile);
-  double sum_1_total = optgen::identity<double>(optgen::Combine::sum);
-  double sum_2_total = optgen::identity<double>(optgen::Combine::sum);
-  OPTGEN_SIMD_REDUCING(reduction(+ : sum_1_total) reduction(+ : sum_2_total))
-  for (int64_t i = begin; i < end; ++i) {
-    const auto p = static_cast<Real>(p_data[i]);
+  double param_squares = 0;
+  double update_squares = 0;
+  OPTGEN_SIMD_REDUCING(reduction(+ : param_squares, update_squares))
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto p = p_data[i];
     const auto p_squared = p * p;
-    const auto g = static_cast<Real>(g_data[i]);
+    const auto g = g_data[i];
     const auto g_squared = g * g;
-    sum_1_total += double(p_squared);
-    sum_2_total += double(g_squared);
+    param_squares += double(p_squared);
+    update_squares += double(g_squared);
   }
-  sum_1_part[0] = sum_1_total;
-  sum_2_part[0] = sum_2_total;
+  param_squares_part.store(param_squares);
+  update_squares_part.store(update_squares);
 }
 
-static const optgen::Reduction left_out_chosen_step_1_1_reductions[] = {
-    {3, 0b0, optgen::Combine::sum},  // sum_1
-    {4, 0b0, optgen::Combine::sum},  // sum_2
-};
-
-// Reads g, p, trace, sum_1, sum_2; writes p, trace.
-static void left_out_chosen_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads g, p, trace, param_squares, update_squares; writes p, trace.
+static void left_out_chosen_step(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, float* __restrict p_data, float* __restrict trace_data,
+    const float* __restrict param_squares_data, const float* __restrict update_squares_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict p_data = leaf.array<float>(1);
-  float* __restrict trace_data = leaf.array<float>(2);
-  const float* __restrict sum_1_data = leaf.array<const float>(3);
-  const float* __restrict sum_2_data = leaf.array<const float>(4);
-  const auto minus_learning_rate = static_cast<Real>(leaf.scalar(1));
-  const auto sum_1 = static_cast<Real>(sum_1_data[0]);
-  const auto param_norm = std::sqrt((sum_1 <= Real(0) ? Real(0) : sum_1));
-  const auto sum_2 = static_cast<Real>(sum_2_data[0]);
-  const auto update_norm = std::sqrt((sum_2 <= Real(0) ? Real(0) : sum_2));
-  const auto trust_coefficient = static_cast<Real>(leaf.scalar(2));
-  const auto eps = static_cast<Real>(leaf.scalar(3));
+  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
+  const auto param_squares = param_squares_data[0];
+  const auto param_norm = std::sqrt((param_squares <= Real(0) ? Real(0) : param_squares));
+  const auto update_squares = update_squares_data[0];
+  const auto update_norm = std::sqrt((update_squares <= Real(0) ? Real(0) : update_squares));
+  const auto trust_coefficient = static_cast<Real>(scalars.trust_coefficient);
+  const auto eps = static_cast<Real>(scalars.eps);
   const auto ratio = trust_coefficient * param_norm / (update_norm + eps);
   const auto trust_ratio = (param_norm == Real(0) || update_norm == Real(0) ? Real(1) : ratio);
-  const auto momentum = static_cast<Real>(leaf.scalar(4));
-  const auto [begin, end] = leaf.elements(tile);
+  const auto momentum = static_cast<Real>(scalars.momentum);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto p = static_cast<Real>(p_data[i]);
-    const auto g = static_cast<Real>(g_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto p = p_data[i];
+    const auto g = g_data[i];
     const auto scale_by_trust_ratio = g * trust_ratio;
     const auto scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio;
-    const auto trace = static_cast<Real>(trace_data[i]);
+    const auto trace = trace_data[i];
     const auto trace_next = scale_by_learning_rate + momentum * trace;
     p_data[i] = p + trace_next;
     trace_data[i] = trace_next;
@@ -179,55 +168,50 @@ static void left_out_chosen_step_1_2(const optgen::Leaf& leaf, [[maybe_unused]] 
 }
 
 // Reads g, p, trace; writes p, trace.
-static void left_out_left_out_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+static void left_out_left_out_step(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, float* __restrict p_data, float* __restrict trace_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict p_data = leaf.array<float>(1);
-  float* __restrict trace_data = leaf.array<float>(2);
-  const auto minus_learning_rate = static_cast<Real>(leaf.scalar(1));
-  const auto momentum = static_cast<Real>(leaf.scalar(4));
-  const auto [begin, end] = leaf.elements(tile);
+  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
+  const auto momentum = static_cast<Real>(scalars.momentum);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto p = static_cast<Real>(p_data[i]);
-    const auto g = static_cast<Real>(g_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto p = p_data[i];
+    const auto g = g_data[i];
     const auto scale_by_learning_rate = minus_learning_rate * g;
-    const auto trace = static_cast<Real>(trace_data[i]);
+    const auto trace = trace_data[i];
     const auto trace_next = scale_by_learning_rate + momentum * trace;
     p_data[i] = p + trace_next;
     trace_data[i] = trace_next;
   }
 }
 
-// Reads g, p, trace, sum_1, sum_2; writes trace, update.
-static void leaf_update_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads g, p, trace, param_squares, update_squares; writes trace, update.
+static void leaf_update(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, const float* __restrict p_data, float* __restrict trace_data,
+    float* __restrict update_data, const float* __restrict param_squares_data,
+    const float* __restrict update_squares_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict p_data = leaf.array<const float>(1);
-  float* __restrict trace_data = leaf.array<float>(2);
-  float* __restrict update_data = leaf.array<float>(5);
-  const float* __restrict sum_1_data = leaf.array<const float>(3);
-  const float* __restrict sum_2_data = leaf.array<const float>(4);
-  const auto minus_learning_rate = static_cast<Real>(leaf.scalar(1));
-  const auto weight_decay = static_cast<Real>(leaf.scalar(0));
-  const auto sum_1 = static_cast<Real>(sum_1_data[0]);
-  const auto param_norm = std::sqrt((sum_1 <= Real(0) ? Real(0) : sum_1));
-  const auto sum_2 = static_cast<Real>(sum_2_data[0]);
-  const auto update_norm = std::sqrt((sum_2 <= Real(0) ? Real(0) : sum_2));
-  const auto trust_coefficient = static_cast<Real>(leaf.scalar(2));
-  const auto eps = static_cast<Real>(leaf.scalar(3));
+  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
+  const auto weight_decay = static_cast<Real>(scalars.weight_decay);
+  const auto param_squares = param_squares_data[0];
+  const auto param_norm = std::sqrt((param_squares <= Real(0) ? Real(0) : param_squares));
+  const auto update_squares = update_squares_data[0];
+  const auto update_norm = std::sqrt((update_squares <= Real(0) ? Real(0) : update_squares));
+  const auto trust_coefficient = static_cast<Real>(scalars.trust_coefficient);
+  const auto eps = static_cast<Real>(scalars.eps);
   const auto ratio = trust_coefficient * param_norm / (update_norm + eps);
   const auto trust_ratio = (param_norm == Real(0) || update_norm == Real(0) ? Real(1) : ratio);
-  const auto momentum = static_cast<Real>(leaf.scalar(4));
-  const auto [begin, end] = leaf.elements(tile);
+  const auto momentum = static_cast<Real>(scalars.momentum);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto g = static_cast<Real>(g_data[i]);
-    const auto p = static_cast<Real>(p_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto g = g_data[i];
+    const auto p = p_data[i];
     const auto add_decayed_weights = g + weight_decay * p;
     const auto scale_by_trust_ratio = add_decayed_weights * trust_ratio;
     const auto scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio;
-    const auto trace = static_cast<Real>(trace_data[i]);
+    const auto trace = trace_data[i];
     const auto trace_next = scale_by_learning_rate + momentum * trace;
     update_data[i] = trace_next;
     trace_data[i] = trace_next;
@@ -235,54 +219,49 @@ static void leaf_update_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t t
 }
 
 // Reads g, p, trace; writes trace, update.
-static void chosen_left_out_update_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+static void chosen_left_out_update(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, const float* __restrict p_data, float* __restrict trace_data,
+    float* __restrict update_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  const float* __restrict p_data = leaf.array<const float>(1);
-  float* __restrict trace_data = leaf.array<float>(2);
-  float* __restrict update_data = leaf.array<float>(3);
-  const auto minus_learning_rate = static_cast<Real>(leaf.scalar(1));
-  const auto weight_decay = static_cast<Real>(leaf.scalar(0));
-  const auto momentum = static_cast<Real>(leaf.scalar(4));
-  const auto [begin, end] = leaf.elements(tile);
+  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
+  const auto weight_decay = static_cast<Real>(scalars.weight_decay);
+  const auto momentum = static_cast<Real>(scalars.momentum);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto g = static_cast<Real>(g_data[i]);
-    const auto p = static_cast<Real>(p_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto g = g_data[i];
+    const auto p = p_data[i];
     const auto add_decayed_weights = g + weight_decay * p;
     const auto scale_by_learning_rate = minus_learning_rate * add_decayed_weights;
-    const auto trace = static_cast<Real>(trace_data[i]);
+    const auto trace = trace_data[i];
     const auto trace_next = scale_by_learning_rate + momentum * trace;
     update_data[i] = trace_next;
     trace_data[i] = trace_next;
   }
 }
 
-// Reads g, trace, sum_1, sum_2; writes trace, update.
-static void left_out_chosen_update_1_2(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+// Reads g, trace, param_squares, update_squares; writes trace, update.
+static void left_out_chosen_update(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, float* __restrict trace_data, float* __restrict update_data,
+    const float* __restrict param_squares_data, const float* __restrict update_squares_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict trace_data = leaf.array<float>(2);
-  float* __restrict update_data = leaf.array<float>(5);
-  const float* __restrict sum_1_data = leaf.array<const float>(3);
-  const float* __restrict sum_2_data = leaf.array<const float>(4);
-  const auto minus_learning_rate = static_cast<Real>(leaf.scalar(1));
-  const auto sum_1 = static_cast<Real>(sum_1_data[0]);
-  const auto param_norm = std::sqrt((sum_1 <= Real(0) ? Real(0) : sum_1));
-  const auto sum_2 = static_cast<Real>(sum_2_data[0]);
-  const auto update_norm = std::sqrt((sum_2 <= Real(0) ? Real(0) : sum_2));
-  const auto trust_coefficient = static_cast<Real>(leaf.scalar(2));
-  const auto eps = static_cast<Real>(leaf.scalar(3));
+  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
+  const auto param_squares = param_squares_data[0];
+  const auto param_norm = std::sqrt((param_squares <= Real(0) ? Real(0) : param_squares));
+  const auto update_squares = update_squares_data[0];
+  const auto update_norm = std::sqrt((update_squares <= Real(0) ? Real(0) : update_squares));
+  const auto trust_coefficient = static_cast<Real>(scalars.trust_coefficient);
+  const auto eps = static_cast<Real>(scalars.eps);
   const auto ratio = trust_coefficient * param_norm / (update_norm + eps);
   const auto trust_ratio = (param_norm == Real(0) || update_norm == Real(0) ? Real(1) : ratio);
-  const auto momentum = static_cast<Real>(leaf.scalar(4));
-  const auto [begin, end] = leaf.elements(tile);
+  const auto momentum = static_cast<Real>(scalars.momentum);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto g = static_cast<Real>(g_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto g = g_data[i];
     const auto scale_by_trust_ratio = g * trust_ratio;
     const auto scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio;
-    const auto trace = static_cast<Real>(trace_data[i]);
+    const auto trace = trace_data[i];
     const auto trace_next = scale_by_learning_rate + momentum * trace;
     update_data[i] = trace_next;
     trace_data[i] = trace_next;
@@ -290,69 +269,38 @@ static void left_out_chosen_update_1_2(const optgen::Leaf& leaf, [[maybe_unused]
 }
 
 // Reads g, trace; writes trace, update.
-static void left_out_left_out_update_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+static void left_out_left_out_update(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, float* __restrict trace_data, float* __restrict update_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict trace_data = leaf.array<float>(1);
-  float* __restrict update_data = leaf.array<float>(2);
-  const auto minus_learning_rate = static_cast<Real>(leaf.scalar(1));
-  const auto momentum = static_cast<Real>(leaf.scalar(4));
-  const auto [begin, end] = leaf.elements(tile);
+  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
+  const auto momentum = static_cast<Real>(scalars.momentum);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto g = static_cast<Real>(g_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto g = g_data[i];
     const auto scale_by_learning_rate = minus_learning_rate * g;
-    const auto trace = static_cast<Real>(trace_data[i]);
+    const auto trace = trace_data[i];
     const auto trace_next = scale_by_learning_rate + momentum * trace;
     update_data[i] = trace_next;
     trace_data[i] = trace_next;
   }
 }
 
-OPTGEN_EXPORT const char* optgen_step_1(const optgen_call* call) {
-  static const optgen::Kernel kernels_0[] = {
-      optgen::flat<float>(leaf_step_1_1, leaf_step_1_1_reductions),
-      optgen::flat<float>(leaf_step_1_2),
-  };
-  static const optgen::Kernel kernels_1[] = {
-      optgen::flat<float>(chosen_left_out_step_1_1),
-  };
-  static const optgen::Kernel kernels_2[] = {
-      optgen::flat<float>(left_out_chosen_step_1_1, left_out_chosen_step_1_1_reductions),
-      optgen::flat<float>(left_out_chosen_step_1_2),
-  };
-  static const optgen::Kernel kernels_3[] = {
-      optgen::flat<float>(left_out_left_out_step_1_1),
-  };
-  static const optgen::Group groups[] = {
-      {kernels_0, 2, 1, 2, 4},
-      {kernels_1, 1, 1, 2, 2},
-      {kernels_2, 2, 1, 2, 4},
-      {kernels_3, 1, 1, 2, 2},
-  };
-  return optgen::run_phase(call, groups);
-}
+// The kernels, in the order in which the tables name them.
+static const optgen::Kernel kernels[] = {
+    {.vector = optgen::declare<leaf_statistics>()},
+    {.vector = optgen::declare<leaf_step>()},
+    {.vector = optgen::declare<chosen_left_out_step>()},
+    {.vector = optgen::declare<left_out_chosen_statistics>()},
+    {.vector = optgen::declare<left_out_chosen_step>()},
+    {.vector = optgen::declare<left_out_left_out_step>()},
+    {.vector = optgen::declare<leaf_update>()},
+    {.vector = optgen::declare<chosen_left_out_update>()},
+    {.vector = optgen::declare<left_out_chosen_update>()},
+    {.vector = optgen::declare<left_out_left_out_update>()},
+};
 
-OPTGEN_EXPORT const char* optgen_update_1(const optgen_call* call) {
-  static const optgen::Kernel kernels_0[] = {
-      optgen::flat<float>(leaf_step_1_1, leaf_step_1_1_reductions),
-      optgen::flat<float>(leaf_update_1_2),
-  };
-  static const optgen::Kernel kernels_1[] = {
-      optgen::flat<float>(chosen_left_out_update_1_1),
-  };
-  static const optgen::Kernel kernels_2[] = {
-      optgen::flat<float>(left_out_chosen_step_1_1, left_out_chosen_step_1_1_reductions),
-      optgen::flat<float>(left_out_chosen_update_1_2),
-  };
-  static const optgen::Kernel kernels_3[] = {
-      optgen::flat<float>(left_out_left_out_update_1_1),
-  };
-  static const optgen::Group groups[] = {
-      {kernels_0, 2, 2, 1, 4},
-      {kernels_1, 1, 2, 1, 2},
-      {kernels_2, 2, 2, 1, 4},
-      {kernels_3, 1, 1, 1, 2},
-  };
-  return optgen::run_phase(call, groups);
+OPTGEN_EXPORT const char* optgen_launch(const optgen_call* call) {
+  Scalars scalars{};
+  return optgen::launch(call, kernels, scalars);
 }

@@ -1,234 +1,174 @@
-"""What the Pallas kernels of lars in the file beside this one are given, and make.
+"""LARS (You, Gitman and Ginsburg, 2017, arXiv:1708.03888).
 
-Emitted by optgen: change the rule, not this file.
+For leaves with mask None and mask None, or mask None and mask True, or mask True and mask None,
+or more:
+
+    add_decayed_weights = g + weight_decay*p
+    param_squares = sum(p**2)
+    param_norm = sqrt(where(param_squares <= 0, 0, param_squares))
+    update_squares = sum(add_decayed_weights**2)
+    update_norm = sqrt(where(update_squares <= 0, 0, update_squares))
+    ratio = trust_coefficient*param_norm/(update_norm + eps)
+    trust_ratio = where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = add_decayed_weights*trust_ratio
+    scale_by_learning_rate = -learning_rate*scale_by_trust_ratio
+    trace' = scale_by_learning_rate + momentum*trace
+    p' = p + trace'
+
+For leaves with mask None and mask False, or mask True and mask False:
+
+    add_decayed_weights = g + weight_decay*p
+    scale_by_learning_rate = -learning_rate*add_decayed_weights
+    trace' = scale_by_learning_rate + momentum*trace
+    p' = p + trace'
+
+Emitted for nesterov=False.
+
+Emitted by optgen: change the rule, not this file. Each function is the body of a Pallas kernel: it
+is given arrays of a leaf as they are stored, or a tile of them, and returns them so; it computes in
+float32. What varies along some dimensions only has extent 1 along the others. ``leaf`` knows the
+extents of the whole leaf, and reduces a tile; ``optgen.runtime.execution.tpu`` brings tiles into
+a TPU's vector memory and out, and combines what they are reduced to.
 """
 
-from optgen.runtime.vocabulary.kernels import Chain, Kernels, Operand, Routine, beside
+import jax.numpy as jnp
 
-KERNELS = Kernels(
-    name="lars",
-    target="tpu",
-    source=beside(__file__),
-    step=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "leaf_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (), "partial", "statistic", "sum"),
-                        Operand("sum_2", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=("weight_decay",),
-                ),
-                Routine(
-                    "leaf_step_2",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("trace", "float32", "*", "in-out", "leaf"),
-                        Operand("sum_1", "float32", (), "in", "statistic"),
-                        Operand("sum_2", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=(
-                        "minus_learning_rate",
-                        "weight_decay",
-                        "trust_coefficient",
-                        "eps",
-                        "momentum",
-                    ),
-                ),
-            ),
-        ),
-        Chain(
-            variant=1,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "chosen_left_out_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("trace", "float32", "*", "in-out", "leaf"),
-                    ),
-                    scalars=("minus_learning_rate", "weight_decay", "momentum"),
-                ),
-            ),
-        ),
-        Chain(
-            variant=2,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "left_out_chosen_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (), "partial", "statistic", "sum"),
-                        Operand("sum_2", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=(),
-                ),
-                Routine(
-                    "left_out_chosen_step_2",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("trace", "float32", "*", "in-out", "leaf"),
-                        Operand("sum_1", "float32", (), "in", "statistic"),
-                        Operand("sum_2", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=("minus_learning_rate", "trust_coefficient", "eps", "momentum"),
-                ),
-            ),
-        ),
-        Chain(
-            variant=3,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "left_out_left_out_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("trace", "float32", "*", "in-out", "leaf"),
-                    ),
-                    scalars=("minus_learning_rate", "momentum"),
-                ),
-            ),
-        ),
-    ),
-    update=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "leaf_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (), "partial", "statistic", "sum"),
-                        Operand("sum_2", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=("weight_decay",),
-                ),
-                Routine(
-                    "leaf_update_2",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("trace", "float32", "*", "in-out", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                        Operand("sum_1", "float32", (), "in", "statistic"),
-                        Operand("sum_2", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=(
-                        "minus_learning_rate",
-                        "weight_decay",
-                        "trust_coefficient",
-                        "eps",
-                        "momentum",
-                    ),
-                ),
-            ),
-        ),
-        Chain(
-            variant=1,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "chosen_left_out_update_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("trace", "float32", "*", "in-out", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                    ),
-                    scalars=("minus_learning_rate", "weight_decay", "momentum"),
-                ),
-            ),
-        ),
-        Chain(
-            variant=2,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "left_out_chosen_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("sum_1", "float32", (), "partial", "statistic", "sum"),
-                        Operand("sum_2", "float32", (), "partial", "statistic", "sum"),
-                    ),
-                    scalars=(),
-                ),
-                Routine(
-                    "left_out_chosen_update_2",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("trace", "float32", "*", "in-out", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                        Operand("sum_1", "float32", (), "in", "statistic"),
-                        Operand("sum_2", "float32", (), "in", "statistic"),
-                    ),
-                    scalars=("minus_learning_rate", "trust_coefficient", "eps", "momentum"),
-                ),
-            ),
-        ),
-        Chain(
-            variant=3,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "left_out_left_out_update_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("trace", "float32", "*", "in-out", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                    ),
-                    scalars=("minus_learning_rate", "momentum"),
-                ),
-            ),
-        ),
-    ),
-)
+
+def leaf_statistics(leaf, g, p, weight_decay):
+    """Sweep that reduces to param_squares and update_squares."""
+    param_squares = leaf.sum(p * p)
+    add_decayed_weights = g + weight_decay * p
+    update_squares = leaf.sum(add_decayed_weights * add_decayed_weights)
+    return {"param_squares": param_squares, "update_squares": update_squares}
+
+
+def leaf_step(
+    leaf,
+    g,
+    p,
+    trace,
+    param_squares,
+    update_squares,
+    minus_learning_rate,
+    weight_decay,
+    trust_coefficient,
+    eps,
+    momentum,
+):
+    """Sweep that writes p and trace."""
+    add_decayed_weights = g + weight_decay * p
+    param_norm = jnp.sqrt(jnp.where(param_squares <= 0, 0, param_squares))
+    update_norm = jnp.sqrt(jnp.where(update_squares <= 0, 0, update_squares))
+    ratio = trust_coefficient * param_norm / (update_norm + eps)
+    trust_ratio = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = add_decayed_weights * trust_ratio
+    scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio
+    trace_next = scale_by_learning_rate + momentum * trace
+    return {"p": p + trace_next, "trace": trace_next}
+
+
+def chosen_left_out_step(leaf, g, p, trace, minus_learning_rate, weight_decay, momentum):
+    """Sweep that writes p and trace."""
+    add_decayed_weights = g + weight_decay * p
+    scale_by_learning_rate = minus_learning_rate * add_decayed_weights
+    trace_next = scale_by_learning_rate + momentum * trace
+    return {"p": p + trace_next, "trace": trace_next}
+
+
+def left_out_chosen_statistics(leaf, g, p):
+    """Sweep that reduces to param_squares and update_squares."""
+    param_squares = leaf.sum(p * p)
+    update_squares = leaf.sum(g * g)
+    return {"param_squares": param_squares, "update_squares": update_squares}
+
+
+def left_out_chosen_step(
+    leaf,
+    g,
+    p,
+    trace,
+    param_squares,
+    update_squares,
+    minus_learning_rate,
+    trust_coefficient,
+    eps,
+    momentum,
+):
+    """Sweep that writes p and trace."""
+    param_norm = jnp.sqrt(jnp.where(param_squares <= 0, 0, param_squares))
+    update_norm = jnp.sqrt(jnp.where(update_squares <= 0, 0, update_squares))
+    ratio = trust_coefficient * param_norm / (update_norm + eps)
+    trust_ratio = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = g * trust_ratio
+    scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio
+    trace_next = scale_by_learning_rate + momentum * trace
+    return {"p": p + trace_next, "trace": trace_next}
+
+
+def left_out_left_out_step(leaf, g, p, trace, minus_learning_rate, momentum):
+    """Sweep that writes p and trace."""
+    scale_by_learning_rate = minus_learning_rate * g
+    trace_next = scale_by_learning_rate + momentum * trace
+    return {"p": p + trace_next, "trace": trace_next}
+
+
+def leaf_update(
+    leaf,
+    g,
+    p,
+    trace,
+    param_squares,
+    update_squares,
+    minus_learning_rate,
+    weight_decay,
+    trust_coefficient,
+    eps,
+    momentum,
+):
+    """Sweep that writes trace and update."""
+    add_decayed_weights = g + weight_decay * p
+    param_norm = jnp.sqrt(jnp.where(param_squares <= 0, 0, param_squares))
+    update_norm = jnp.sqrt(jnp.where(update_squares <= 0, 0, update_squares))
+    ratio = trust_coefficient * param_norm / (update_norm + eps)
+    trust_ratio = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = add_decayed_weights * trust_ratio
+    scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio
+    trace_next = scale_by_learning_rate + momentum * trace
+    return {"update": trace_next, "trace": trace_next}
+
+
+def chosen_left_out_update(leaf, g, p, trace, minus_learning_rate, weight_decay, momentum):
+    """Sweep that writes trace and update."""
+    add_decayed_weights = g + weight_decay * p
+    scale_by_learning_rate = minus_learning_rate * add_decayed_weights
+    trace_next = scale_by_learning_rate + momentum * trace
+    return {"update": trace_next, "trace": trace_next}
+
+
+def left_out_chosen_update(
+    leaf,
+    g,
+    trace,
+    param_squares,
+    update_squares,
+    minus_learning_rate,
+    trust_coefficient,
+    eps,
+    momentum,
+):
+    """Sweep that writes trace and update."""
+    param_norm = jnp.sqrt(jnp.where(param_squares <= 0, 0, param_squares))
+    update_norm = jnp.sqrt(jnp.where(update_squares <= 0, 0, update_squares))
+    ratio = trust_coefficient * param_norm / (update_norm + eps)
+    trust_ratio = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
+    scale_by_trust_ratio = g * trust_ratio
+    scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio
+    trace_next = scale_by_learning_rate + momentum * trace
+    return {"update": trace_next, "trace": trace_next}
+
+
+def left_out_left_out_update(leaf, g, trace, minus_learning_rate, momentum):
+    """Sweep that writes trace and update."""
+    scale_by_learning_rate = minus_learning_rate * g
+    trace_next = scale_by_learning_rate + momentum * trace
+    return {"update": trace_next, "trace": trace_next}

@@ -4,8 +4,10 @@ For leaves with mask None and mask None, or mask None and mask True, or mask Tru
 or more:
 
     add_decayed_weights = g + weight_decay*p
-    param_norm = sqrt(where(sum(p**2) <= 0, 0, sum(p**2)))
-    update_norm = sqrt(where(sum(add_decayed_weights**2) <= 0, 0, sum(add_decayed_weights**2)))
+    param_squares = sum(p**2)
+    param_norm = sqrt(where(param_squares <= 0, 0, param_squares))
+    update_squares = sum(add_decayed_weights**2)
+    update_norm = sqrt(where(update_squares <= 0, 0, update_squares))
     ratio = trust_coefficient*param_norm/(update_norm + eps)
     trust_ratio = where((param_norm == 0) | (update_norm == 0), 1, ratio)
     scale_by_trust_ratio = add_decayed_weights*trust_ratio
@@ -23,97 +25,122 @@ For leaves with mask None and mask False, or mask True and mask False:
 Emitted for nesterov=False.
 
 Emitted by optgen: change the rule, not this file. Functions name their arguments after what they
-read: arrays of one leaf, in the precision that arithmetic runs in, and scalars.
+read: arrays of one leaf, as they are stored; scalars; the dtypes of the parameter (``param``), of
+the gradient (``grad``) and of arithmetic (``real``); and the axes of its rows and columns.
 """
 
 import jax.numpy as jnp
 
-from optgen.runtime import Guard, Scalars, Slot, Unit, Variant
+from optgen.runtime import Guard, Module, Scalars, Slot, Variant
 
 
 def constants(learning_rate):
-    """What the hyperparameters alone decide."""
+    """Scalars that the hyperparameters alone decide."""
     return {"minus_learning_rate": -learning_rate}
 
 
-def leaf(g, p, trace, minus_learning_rate, weight_decay, trust_coefficient, eps, momentum):
+def leaf(
+    g,
+    p,
+    trace,
+    minus_learning_rate,
+    weight_decay,
+    trust_coefficient,
+    eps,
+    momentum,
+    param,
+    real,
+):
     """The update, and the next trace.
 
     For leaves with mask None and mask None, or mask None and mask True, or mask True and mask None,
     or more.
     """
-    add_decayed_weights = g + weight_decay * p
-    factor = jnp.sum(p * p)
-    param_norm = jnp.sqrt(jnp.where(factor <= 0, 0, factor))
-    factor_2 = jnp.sum(add_decayed_weights * add_decayed_weights)
-    update_norm = jnp.sqrt(jnp.where(factor_2 <= 0, 0, factor_2))
+    p = p.astype(real)
+    add_decayed_weights = g.astype(real) + weight_decay * p
+    param_squares = jnp.sum(p * p)
+    param_norm = jnp.sqrt(jnp.where(param_squares <= 0, 0, param_squares))
+    update_squares = jnp.sum(add_decayed_weights * add_decayed_weights)
+    update_norm = jnp.sqrt(jnp.where(update_squares <= 0, 0, update_squares))
     ratio = trust_coefficient * param_norm / (update_norm + eps)
     trust_ratio = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
     scale_by_trust_ratio = add_decayed_weights * trust_ratio
     scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio
-    trace_next = scale_by_learning_rate + momentum * trace
-    return {"update": trace_next, "trace": trace_next}
+    trace_next = scale_by_learning_rate + momentum * trace.astype(real)
+    return {"update": trace_next, "trace": trace_next.astype(param)}
 
 
-def chosen_left_out(g, p, trace, minus_learning_rate, weight_decay, momentum):
+def chosen_left_out(g, p, trace, minus_learning_rate, weight_decay, momentum, param, real):
     """The update, and the next trace.
 
     For leaves with mask None and mask False, or mask True and mask False.
     """
-    add_decayed_weights = g + weight_decay * p
+    add_decayed_weights = g.astype(real) + weight_decay * p.astype(real)
     scale_by_learning_rate = minus_learning_rate * add_decayed_weights
-    trace_next = scale_by_learning_rate + momentum * trace
-    return {"update": trace_next, "trace": trace_next}
+    trace_next = scale_by_learning_rate + momentum * trace.astype(real)
+    return {"update": trace_next, "trace": trace_next.astype(param)}
 
 
-def left_out_chosen(g, p, trace, minus_learning_rate, trust_coefficient, eps, momentum):
+def left_out_chosen(
+    g,
+    p,
+    trace,
+    minus_learning_rate,
+    trust_coefficient,
+    eps,
+    momentum,
+    param,
+    real,
+):
     """The update, and the next trace.
 
     For leaves with mask False and mask None, or mask False and mask True.
     """
-    factor = jnp.sum(p * p)
-    param_norm = jnp.sqrt(jnp.where(factor <= 0, 0, factor))
-    factor_2 = jnp.sum(g * g)
-    update_norm = jnp.sqrt(jnp.where(factor_2 <= 0, 0, factor_2))
+    g = g.astype(real)
+    p = p.astype(real)
+    param_squares = jnp.sum(p * p)
+    param_norm = jnp.sqrt(jnp.where(param_squares <= 0, 0, param_squares))
+    update_squares = jnp.sum(g * g)
+    update_norm = jnp.sqrt(jnp.where(update_squares <= 0, 0, update_squares))
     ratio = trust_coefficient * param_norm / (update_norm + eps)
     trust_ratio = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
     scale_by_trust_ratio = g * trust_ratio
     scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio
-    trace_next = scale_by_learning_rate + momentum * trace
-    return {"update": trace_next, "trace": trace_next}
+    trace_next = scale_by_learning_rate + momentum * trace.astype(real)
+    return {"update": trace_next, "trace": trace_next.astype(param)}
 
 
-def left_out_left_out(g, trace, minus_learning_rate, momentum):
+def left_out_left_out(g, trace, minus_learning_rate, momentum, param, real):
     """The update, and the next trace.
 
     For leaves with mask False and mask False.
     """
-    scale_by_learning_rate = minus_learning_rate * g
-    trace_next = scale_by_learning_rate + momentum * trace
-    return {"update": trace_next, "trace": trace_next}
+    scale_by_learning_rate = minus_learning_rate * g.astype(real)
+    trace_next = scale_by_learning_rate + momentum * trace.astype(real)
+    return {"update": trace_next, "trace": trace_next.astype(param)}
 
 
-def initial_leaf(p):
+def initial_leaf(p, param):
     """The first trace."""
-    return {"trace": jnp.zeros_like(p)}
+    return {"trace": jnp.zeros(p.shape, param)}
 
 
-def initial_chosen_left_out(p):
+def initial_chosen_left_out(p, param):
     """The first trace."""
-    return {"trace": jnp.zeros_like(p)}
+    return {"trace": jnp.zeros(p.shape, param)}
 
 
-def initial_left_out_chosen(p):
+def initial_left_out_chosen(p, param):
     """The first trace."""
-    return {"trace": jnp.zeros_like(p)}
+    return {"trace": jnp.zeros(p.shape, param)}
 
 
-def initial_left_out_left_out(p):
+def initial_left_out_left_out(p, param):
     """The first trace."""
-    return {"trace": jnp.zeros_like(p)}
+    return {"trace": jnp.zeros(p.shape, param)}
 
 
-UNIT = Unit(
+MODULE = Module(
     name="lars",
     hyperparameters=("learning_rate", "weight_decay", "trust_coefficient", "eps", "momentum"),
     variants=(

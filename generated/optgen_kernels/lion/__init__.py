@@ -18,7 +18,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, tpu, triton, xla
+from . import kernels, xla
 
 lion = Package(
     name="lion",
@@ -31,6 +31,6 @@ lion = Package(
         Hyperparameter("weight_decay", "scalar", 0.001),
         Hyperparameter("mask", "mask", None),
     ),
-    units=(({"mu_dtype": None}, xla.UNIT, cpu.NATIVE, triton.KERNELS, tpu.KERNELS),),
+    modules=(({"mu_dtype": None}, xla.MODULE, *kernels.KERNELS),),
     doc=__doc__,
 )

@@ -1,103 +1,83 @@
-"""What the Pallas kernels of lion in the file beside this one are given, and make.
+"""Lion (Chen et al., 2023, arXiv:2302.06675).
 
-Emitted by optgen: change the rule, not this file.
+For leaves with mask None, or mask True:
+
+    direction = (1 - b1)*g + b1*mu
+    scale_by_lion = sign(direction)
+    add_decayed_weights = scale_by_lion + weight_decay*p
+    mu' = (1 - b2)*g + b2*mu
+    p' = p - learning_rate*add_decayed_weights
+
+For leaves with mask False:
+
+    direction = (1 - b1)*g + b1*mu
+    scale_by_lion = sign(direction)
+    mu' = (1 - b2)*g + b2*mu
+    p' = p - learning_rate*scale_by_lion
+
+Emitted for mu_dtype=None.
+
+Emitted by optgen: change the rule, not this file. Each function is the body of a Pallas kernel: it
+is given arrays of a leaf as they are stored, or a tile of them, and returns them so; it computes in
+float32. What varies along some dimensions only has extent 1 along the others. ``leaf`` knows the
+extents of the whole leaf, and reduces a tile; ``optgen.runtime.execution.tpu`` brings tiles into
+a TPU's vector memory and out, and combines what they are reduced to.
 """
 
-from optgen.runtime.vocabulary.kernels import Chain, Kernels, Operand, Routine, beside
+import jax.numpy as jnp
 
-KERNELS = Kernels(
-    name="lion",
-    target="tpu",
-    source=beside(__file__),
-    step=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "leaf_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("mu", "float32", "*", "in-out", "leaf"),
-                    ),
-                    scalars=(
-                        "minus_learning_rate",
-                        "one_minus_b1",
-                        "b1",
-                        "weight_decay",
-                        "one_minus_b2",
-                        "b2",
-                    ),
-                ),
-            ),
-        ),
-        Chain(
-            variant=1,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "left_out_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("mu", "float32", "*", "in-out", "leaf"),
-                    ),
-                    scalars=("minus_learning_rate", "one_minus_b1", "b1", "one_minus_b2", "b2"),
-                ),
-            ),
-        ),
-    ),
-    update=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "leaf_update_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in", "leaf"),
-                        Operand("mu", "float32", "*", "in-out", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                    ),
-                    scalars=(
-                        "minus_learning_rate",
-                        "one_minus_b1",
-                        "b1",
-                        "weight_decay",
-                        "one_minus_b2",
-                        "b2",
-                    ),
-                ),
-            ),
-        ),
-        Chain(
-            variant=1,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "left_out_update_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("mu", "float32", "*", "in-out", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                    ),
-                    scalars=("minus_learning_rate", "one_minus_b1", "b1", "one_minus_b2", "b2"),
-                ),
-            ),
-        ),
-    ),
-)
+
+def leaf_step(
+    leaf,
+    g,
+    p,
+    mu,
+    minus_learning_rate,
+    one_minus_b1,
+    b1,
+    weight_decay,
+    one_minus_b2,
+    b2,
+):
+    """Sweep that writes p and mu."""
+    direction = one_minus_b1 * g + b1 * mu
+    scale_by_lion = jnp.sign(direction)
+    add_decayed_weights = scale_by_lion + weight_decay * p
+    mu_next = one_minus_b2 * g + b2 * mu
+    return {"p": p + minus_learning_rate * add_decayed_weights, "mu": mu_next}
+
+
+def left_out_step(leaf, g, p, mu, minus_learning_rate, one_minus_b1, b1, one_minus_b2, b2):
+    """Sweep that writes p and mu."""
+    direction = one_minus_b1 * g + b1 * mu
+    scale_by_lion = jnp.sign(direction)
+    mu_next = one_minus_b2 * g + b2 * mu
+    return {"p": p + minus_learning_rate * scale_by_lion, "mu": mu_next}
+
+
+def leaf_update(
+    leaf,
+    g,
+    p,
+    mu,
+    minus_learning_rate,
+    one_minus_b1,
+    b1,
+    weight_decay,
+    one_minus_b2,
+    b2,
+):
+    """Sweep that writes mu and update."""
+    direction = one_minus_b1 * g + b1 * mu
+    scale_by_lion = jnp.sign(direction)
+    add_decayed_weights = scale_by_lion + weight_decay * p
+    mu_next = one_minus_b2 * g + b2 * mu
+    return {"update": minus_learning_rate * add_decayed_weights, "mu": mu_next}
+
+
+def left_out_update(leaf, g, mu, minus_learning_rate, one_minus_b1, b1, one_minus_b2, b2):
+    """Sweep that writes mu and update."""
+    direction = one_minus_b1 * g + b1 * mu
+    scale_by_lion = jnp.sign(direction)
+    mu_next = one_minus_b2 * g + b2 * mu
+    return {"update": minus_learning_rate * scale_by_lion, "mu": mu_next}

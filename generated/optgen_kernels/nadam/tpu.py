@@ -1,76 +1,72 @@
-"""What the Pallas kernels of nadam in the file beside this one are given, and make.
+"""NAdam (Dozat, 2016, OpenReview OM0jvwB8jIp57ZJjtNEZ).
 
-Emitted by optgen: change the rule, not this file.
+    mu' = (1 - b1)*g + b1*mu
+    mu_hat = b1*(mu'/(1 - b1**(t + 1))) + (1 - b1)*(g/(1 - b1**t))
+    nu' = (1 - b2)*g**2 + b2*nu
+    nu_hat = nu'/(1 - b2**t)
+    scale_by_adam = mu_hat/(sqrt(nu_hat + eps_root) + eps)
+    p' = p - learning_rate*scale_by_adam
+
+Emitted for mu_dtype=None, nesterov=True.
+
+Emitted by optgen: change the rule, not this file. Each function is the body of a Pallas kernel: it
+is given arrays of a leaf as they are stored, or a tile of them, and returns them so; it computes in
+float32. What varies along some dimensions only has extent 1 along the others. ``leaf`` knows the
+extents of the whole leaf, and reduces a tile; ``optgen.runtime.execution.tpu`` brings tiles into
+a TPU's vector memory and out, and combines what they are reduced to.
 """
 
-from optgen.runtime.vocabulary.kernels import Chain, Kernels, Operand, Routine, beside
+import jax.numpy as jnp
 
-KERNELS = Kernels(
-    name="nadam",
-    target="tpu",
-    source=beside(__file__),
-    step=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "leaf_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("mu", "float32", "*", "in-out", "leaf"),
-                        Operand("nu", "float32", "*", "in-out", "leaf"),
-                    ),
-                    scalars=(
-                        "minus_learning_rate",
-                        "b1",
-                        "one_minus_b1",
-                        "bias_correction_b1",
-                        "bias_correction_b1_2",
-                        "one_minus_b2",
-                        "b2",
-                        "bias_correction_b2",
-                        "eps_root",
-                        "eps",
-                    ),
-                ),
-            ),
-        ),
-    ),
-    update=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "leaf_update_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("mu", "float32", "*", "in-out", "leaf"),
-                        Operand("nu", "float32", "*", "in-out", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                    ),
-                    scalars=(
-                        "minus_learning_rate",
-                        "b1",
-                        "one_minus_b1",
-                        "bias_correction_b1",
-                        "bias_correction_b1_2",
-                        "one_minus_b2",
-                        "b2",
-                        "bias_correction_b2",
-                        "eps_root",
-                        "eps",
-                    ),
-                ),
-            ),
-        ),
-    ),
-)
+
+def leaf_step(
+    leaf,
+    g,
+    p,
+    mu,
+    nu,
+    minus_learning_rate,
+    b1,
+    one_minus_b1,
+    bias_correction_b1,
+    bias_correction_b1_2,
+    one_minus_b2,
+    b2,
+    bias_correction_b2,
+    eps_root,
+    eps,
+):
+    """Sweep that writes p, mu and nu."""
+    mu_next = one_minus_b1 * g + b1 * mu
+    term = one_minus_b1 * (g / bias_correction_b1_2)
+    mu_hat = b1 * (mu_next / bias_correction_b1) + term
+    nu_next = one_minus_b2 * (g * g) + b2 * nu
+    nu_hat = nu_next / bias_correction_b2
+    scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
+    return {"p": p + minus_learning_rate * scale_by_adam, "mu": mu_next, "nu": nu_next}
+
+
+def leaf_update(
+    leaf,
+    g,
+    mu,
+    nu,
+    minus_learning_rate,
+    b1,
+    one_minus_b1,
+    bias_correction_b1,
+    bias_correction_b1_2,
+    one_minus_b2,
+    b2,
+    bias_correction_b2,
+    eps_root,
+    eps,
+):
+    """Sweep that writes mu, nu and update."""
+    mu_next = one_minus_b1 * g + b1 * mu
+    term = one_minus_b1 * (g / bias_correction_b1_2)
+    mu_hat = b1 * (mu_next / bias_correction_b1) + term
+    nu_next = one_minus_b2 * (g * g) + b2 * nu
+    nu_hat = nu_next / bias_correction_b2
+    scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
+    return {"update": minus_learning_rate * scale_by_adam, "mu": mu_next, "nu": nu_next}

@@ -21,7 +21,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import cpu, tpu, triton, xla
+from . import kernels, xla
 
 nadamw = Package(
     name="nadamw",
@@ -37,8 +37,6 @@ nadamw = Package(
         Hyperparameter("mask", "mask", None),
         Hyperparameter("nesterov", "bool", True),
     ),
-    units=(
-        ({"mu_dtype": None, "nesterov": True}, xla.UNIT, cpu.NATIVE, triton.KERNELS, tpu.KERNELS),
-    ),
+    modules=(({"mu_dtype": None, "nesterov": True}, xla.MODULE, *kernels.KERNELS),),
     doc=__doc__,
 )

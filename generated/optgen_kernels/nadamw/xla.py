@@ -22,21 +22,22 @@ For leaves with mask False:
 Emitted for mu_dtype=None, nesterov=True.
 
 Emitted by optgen: change the rule, not this file. Functions name their arguments after what they
-read: arrays of one leaf, in the precision that arithmetic runs in, and scalars.
+read: arrays of one leaf, as they are stored; scalars; the dtypes of the parameter (``param``), of
+the gradient (``grad``) and of arithmetic (``real``); and the axes of its rows and columns.
 """
 
 import jax.numpy as jnp
 
-from optgen.runtime import Guard, Scalars, Slot, Unit, Variant
+from optgen.runtime import Guard, Module, Scalars, Slot, Variant
 
 
 def constants(learning_rate, b1, b2):
-    """What the hyperparameters alone decide."""
+    """Scalars that the hyperparameters alone decide."""
     return {"minus_learning_rate": -learning_rate, "one_minus_b1": 1 - b1, "one_minus_b2": 1 - b2}
 
 
 def scalars(b1, step, b2):
-    """What is the same for every leaf."""
+    """Scalars that are the same for every leaf."""
     return {
         "bias_correction_b1": 1 - b1 ** (step + 1),
         "bias_correction_b1_2": 1 - b1**step,
@@ -60,19 +61,26 @@ def leaf(
     eps_root,
     eps,
     weight_decay,
+    param,
+    real,
 ):
     """The update, and the next mu and nu.
 
     For leaves with mask None, or mask True.
     """
-    mu_next = one_minus_b1 * g + b1 * mu
+    g = g.astype(real)
+    mu_next = one_minus_b1 * g + b1 * mu.astype(real)
     term = one_minus_b1 * (g / bias_correction_b1_2)
     mu_hat = b1 * (mu_next / bias_correction_b1) + term
-    nu_next = one_minus_b2 * (g * g) + b2 * nu
+    nu_next = one_minus_b2 * (g * g) + b2 * nu.astype(real)
     nu_hat = nu_next / bias_correction_b2
     scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
-    add_decayed_weights = scale_by_adam + weight_decay * p
-    return {"update": minus_learning_rate * add_decayed_weights, "mu": mu_next, "nu": nu_next}
+    add_decayed_weights = scale_by_adam + weight_decay * p.astype(real)
+    return {
+        "update": minus_learning_rate * add_decayed_weights,
+        "mu": mu_next.astype(param),
+        "nu": nu_next.astype(param),
+    }
 
 
 def left_out(
@@ -89,31 +97,38 @@ def left_out(
     bias_correction_b2,
     eps_root,
     eps,
+    param,
+    real,
 ):
     """The update, and the next mu and nu.
 
     For leaves with mask False.
     """
-    mu_next = one_minus_b1 * g + b1 * mu
+    g = g.astype(real)
+    mu_next = one_minus_b1 * g + b1 * mu.astype(real)
     term = one_minus_b1 * (g / bias_correction_b1_2)
     mu_hat = b1 * (mu_next / bias_correction_b1) + term
-    nu_next = one_minus_b2 * (g * g) + b2 * nu
+    nu_next = one_minus_b2 * (g * g) + b2 * nu.astype(real)
     nu_hat = nu_next / bias_correction_b2
     scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
-    return {"update": minus_learning_rate * scale_by_adam, "mu": mu_next, "nu": nu_next}
+    return {
+        "update": minus_learning_rate * scale_by_adam,
+        "mu": mu_next.astype(param),
+        "nu": nu_next.astype(param),
+    }
 
 
-def initial_leaf(p):
+def initial_leaf(p, param):
     """The first mu and nu."""
-    return {"mu": jnp.zeros_like(p), "nu": jnp.zeros_like(p)}
+    return {"mu": jnp.zeros(p.shape, param), "nu": jnp.zeros(p.shape, param)}
 
 
-def initial_left_out(p):
+def initial_left_out(p, param):
     """The first mu and nu."""
-    return {"mu": jnp.zeros_like(p), "nu": jnp.zeros_like(p)}
+    return {"mu": jnp.zeros(p.shape, param), "nu": jnp.zeros(p.shape, param)}
 
 
-UNIT = Unit(
+MODULE = Module(
     name="nadamw",
     hyperparameters=("learning_rate", "b1", "b2", "eps", "eps_root", "weight_decay"),
     variants=(

@@ -17,20 +17,7 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 
 from optgen.runtime import Hyperparameter, Package
 
-from . import (
-    cpu,
-    cpu_centered,
-    cpu_momentum,
-    tpu,
-    tpu_centered,
-    tpu_momentum,
-    triton,
-    triton_centered,
-    triton_momentum,
-    xla,
-    xla_centered,
-    xla_momentum,
-)
+from . import kernels, kernels_centered, kernels_momentum, xla, xla_centered, xla_momentum
 
 rmsprop = Package(
     name="rmsprop",
@@ -46,7 +33,7 @@ rmsprop = Package(
         Hyperparameter("nesterov", "bool", False),
         Hyperparameter("bias_correction", "bool", False),
     ),
-    units=(
+    modules=(
         (
             {
                 "eps_in_sqrt": True,
@@ -55,10 +42,8 @@ rmsprop = Package(
                 "nesterov": False,
                 "bias_correction": False,
             },
-            xla.UNIT,
-            cpu.NATIVE,
-            triton.KERNELS,
-            tpu.KERNELS,
+            xla.MODULE,
+            *kernels.KERNELS,
         ),
         (
             {
@@ -68,17 +53,13 @@ rmsprop = Package(
                 "nesterov": False,
                 "bias_correction": False,
             },
-            xla_centered.UNIT,
-            cpu_centered.NATIVE,
-            triton_centered.KERNELS,
-            tpu_centered.KERNELS,
+            xla_centered.MODULE,
+            *kernels_centered.KERNELS,
         ),
         (
             {"eps_in_sqrt": True, "centered": False, "nesterov": False, "bias_correction": False},
-            xla_momentum.UNIT,
-            cpu_momentum.NATIVE,
-            triton_momentum.KERNELS,
-            tpu_momentum.KERNELS,
+            xla_momentum.MODULE,
+            *kernels_momentum.KERNELS,
         ),
     ),
     doc=__doc__,

@@ -9,34 +9,36 @@ Emitted for eps_in_sqrt=True, centered=False, momentum=None, nesterov=False,
 bias_correction=False.
 
 Emitted by optgen: change the rule, not this file. Functions name their arguments after what they
-read: arrays of one leaf, in the precision that arithmetic runs in, and scalars.
+read: arrays of one leaf, as they are stored; scalars; the dtypes of the parameter (``param``), of
+the gradient (``grad``) and of arithmetic (``real``); and the axes of its rows and columns.
 """
 
 import jax.numpy as jnp
 from jax import lax
 
-from optgen.runtime import Guard, Scalars, Slot, Unit, Variant
+from optgen.runtime import Guard, Module, Scalars, Slot, Variant
 
 
 def constants(learning_rate, decay):
-    """What the hyperparameters alone decide."""
+    """Scalars that the hyperparameters alone decide."""
     return {"minus_learning_rate": -learning_rate, "one_minus_decay": 1 - decay}
 
 
-def leaf(g, nu, minus_learning_rate, one_minus_decay, decay, eps):
+def leaf(g, nu, minus_learning_rate, one_minus_decay, decay, eps, param, real):
     """The update, and the next nu."""
-    nu_hat = one_minus_decay * (g * g) + decay * nu
+    g = g.astype(real)
+    nu_hat = one_minus_decay * (g * g) + decay * nu.astype(real)
     scaling = lax.rsqrt(nu_hat + eps)
     scale_by_rms = scaling * g
-    return {"update": minus_learning_rate * scale_by_rms, "nu": nu_hat}
+    return {"update": minus_learning_rate * scale_by_rms, "nu": nu_hat.astype(param)}
 
 
-def initial_leaf(p, initial_scale):
+def initial_leaf(p, initial_scale, param):
     """The first nu."""
-    return {"nu": jnp.broadcast_to(initial_scale, p.shape)}
+    return {"nu": jnp.broadcast_to(initial_scale.astype(param), p.shape)}
 
 
-UNIT = Unit(
+MODULE = Module(
     name="rmsprop",
     hyperparameters=("learning_rate", "decay", "eps", "initial_scale"),
     variants=(

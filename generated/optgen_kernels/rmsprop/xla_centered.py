@@ -11,36 +11,45 @@ Emitted for eps_in_sqrt=True, centered=True, momentum=None, nesterov=False,
 bias_correction=False.
 
 Emitted by optgen: change the rule, not this file. Functions name their arguments after what they
-read: arrays of one leaf, in the precision that arithmetic runs in, and scalars.
+read: arrays of one leaf, as they are stored; scalars; the dtypes of the parameter (``param``), of
+the gradient (``grad``) and of arithmetic (``real``); and the axes of its rows and columns.
 """
 
 import jax.numpy as jnp
 from jax import lax
 
-from optgen.runtime import Guard, Scalars, Slot, Unit, Variant
+from optgen.runtime import Guard, Module, Scalars, Slot, Variant
 
 
 def constants(learning_rate, decay):
-    """What the hyperparameters alone decide."""
+    """Scalars that the hyperparameters alone decide."""
     return {"minus_learning_rate": -learning_rate, "one_minus_decay": 1 - decay}
 
 
-def leaf(g, mu, nu, minus_learning_rate, one_minus_decay, decay, eps):
+def leaf(g, mu, nu, minus_learning_rate, one_minus_decay, decay, eps, param, real):
     """The update, and the next mu and nu."""
-    nu_hat = one_minus_decay * (g * g) + decay * nu
-    mu_hat = one_minus_decay * g + decay * mu
+    g = g.astype(real)
+    nu_hat = one_minus_decay * (g * g) + decay * nu.astype(real)
+    mu_hat = one_minus_decay * g + decay * mu.astype(real)
     variance = nu_hat - mu_hat * mu_hat
     scaling = lax.rsqrt(variance + eps)
     scale_by_stddev = scaling * g
-    return {"update": minus_learning_rate * scale_by_stddev, "mu": mu_hat, "nu": nu_hat}
+    return {
+        "update": minus_learning_rate * scale_by_stddev,
+        "mu": mu_hat.astype(param),
+        "nu": nu_hat.astype(param),
+    }
 
 
-def initial_leaf(p, initial_scale):
+def initial_leaf(p, initial_scale, param):
     """The first mu and nu."""
-    return {"mu": jnp.zeros_like(p), "nu": jnp.broadcast_to(initial_scale, p.shape)}
+    return {
+        "mu": jnp.zeros(p.shape, param),
+        "nu": jnp.broadcast_to(initial_scale.astype(param), p.shape),
+    }
 
 
-UNIT = Unit(
+MODULE = Module(
     name="rmsprop",
     hyperparameters=("learning_rate", "decay", "eps", "initial_scale"),
     variants=(

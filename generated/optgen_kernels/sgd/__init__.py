@@ -13,15 +13,9 @@ takes, and returns an optax transformation with a fused ``step`` besides.
 from optgen.runtime import Hyperparameter, Package
 
 from . import (
-    cpu,
-    cpu_momentum,
-    cpu_momentum_nesterov,
-    tpu,
-    tpu_momentum,
-    tpu_momentum_nesterov,
-    triton,
-    triton_momentum,
-    triton_momentum_nesterov,
+    kernels,
+    kernels_momentum,
+    kernels_momentum_nesterov,
     xla,
     xla_momentum,
     xla_momentum_nesterov,
@@ -36,27 +30,21 @@ sgd = Package(
         Hyperparameter("nesterov", "bool", False),
         Hyperparameter("accumulator_dtype", "dtype", None),
     ),
-    units=(
+    modules=(
         (
             {"momentum": None, "nesterov": False, "accumulator_dtype": None},
-            xla.UNIT,
-            cpu.NATIVE,
-            triton.KERNELS,
-            tpu.KERNELS,
+            xla.MODULE,
+            *kernels.KERNELS,
         ),
         (
             {"nesterov": False, "accumulator_dtype": None},
-            xla_momentum.UNIT,
-            cpu_momentum.NATIVE,
-            triton_momentum.KERNELS,
-            tpu_momentum.KERNELS,
+            xla_momentum.MODULE,
+            *kernels_momentum.KERNELS,
         ),
         (
             {"nesterov": True, "accumulator_dtype": None},
-            xla_momentum_nesterov.UNIT,
-            cpu_momentum_nesterov.NATIVE,
-            triton_momentum_nesterov.KERNELS,
-            tpu_momentum_nesterov.KERNELS,
+            xla_momentum_nesterov.MODULE,
+            *kernels_momentum_nesterov.KERNELS,
         ),
     ),
     doc=__doc__,

@@ -4,56 +4,53 @@
 //
 // Emitted for momentum=None, nesterov=False, accumulator_dtype=None.
 //
-// Emitted by optgen: change the rule, not this file. Each function is one kernel of the plan; the
-// launch code that cuts leaves into tiles, and combines what tiles leave, is in optgen_sweep.h.
+// Emitted by optgen: change the rule, not this file. Each function is a kernel of the sequences in
+// the tables beside it; the launch code that cuts leaves into tiles, and combines what tiles leave
+// of reductions, is in optgen_launch.h. A function of tiles serves matrices in either order in
+// memory: what it computes for each row, and for each column, stands before its loop over elements.
 
-#include "optgen_sweep.h"
+#include "optgen_launch.h"
+
+// What is the same for every leaf.
+struct optgen::Scalars {
+  double minus_learning_rate;
+};
+using optgen::Scalars;
 
 // Reads g, p; writes p.
-static void leaf_step_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+static void leaf_step(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, float* __restrict p_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict p_data = leaf.array<float>(1);
-  const auto minus_learning_rate = static_cast<Real>(leaf.scalar(0));
-  const auto [begin, end] = leaf.elements(tile);
+  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto p = static_cast<Real>(p_data[i]);
-    const auto g = static_cast<Real>(g_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto p = p_data[i];
+    const auto g = g_data[i];
     p_data[i] = p + minus_learning_rate * g;
   }
 }
 
 // Reads g; writes update.
-static void leaf_update_1_1(const optgen::Leaf& leaf, [[maybe_unused]] int64_t tile) {
+static void leaf_update(
+    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
+    const float* __restrict g_data, float* __restrict update_data) {
   using Real = float;
-  const float* __restrict g_data = leaf.array<const float>(0);
-  float* __restrict update_data = leaf.array<float>(1);
-  const auto minus_learning_rate = static_cast<Real>(leaf.scalar(0));
-  const auto [begin, end] = leaf.elements(tile);
+  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
   OPTGEN_SIMD
-  for (int64_t i = begin; i < end; ++i) {
-    const auto g = static_cast<Real>(g_data[i]);
+  for (int64_t i = slice.begin; i < slice.end; ++i) {
+    const auto g = g_data[i];
     update_data[i] = minus_learning_rate * g;
   }
 }
 
-OPTGEN_EXPORT const char* optgen_step_1(const optgen_call* call) {
-  static const optgen::Kernel kernels_0[] = {
-      optgen::flat<float>(leaf_step_1_1),
-  };
-  static const optgen::Group groups[] = {
-      {kernels_0, 1, 1, 1, 1},
-  };
-  return optgen::run_phase(call, groups);
-}
+// The kernels, in the order in which the tables name them.
+static const optgen::Kernel kernels[] = {
+    {.vector = optgen::declare<leaf_step>()},
+    {.vector = optgen::declare<leaf_update>()},
+};
 
-OPTGEN_EXPORT const char* optgen_update_1(const optgen_call* call) {
-  static const optgen::Kernel kernels_0[] = {
-      optgen::flat<float>(leaf_update_1_1),
-  };
-  static const optgen::Group groups[] = {
-      {kernels_0, 1, 1, 0, 1},
-  };
-  return optgen::run_phase(call, groups);
+OPTGEN_EXPORT const char* optgen_launch(const optgen_call* call) {
+  Scalars scalars{};
+  return optgen::launch(call, kernels, scalars);
 }

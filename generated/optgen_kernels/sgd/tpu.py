@@ -1,50 +1,22 @@
-"""What the Pallas kernels of sgd in the file beside this one are given, and make.
+"""Gradient descent (Robbins and Monro, 1951), with momentum (Polyak, 1964).
 
-Emitted by optgen: change the rule, not this file.
+    p' = p - learning_rate*g
+
+Emitted for momentum=None, nesterov=False, accumulator_dtype=None.
+
+Emitted by optgen: change the rule, not this file. Each function is the body of a Pallas kernel: it
+is given arrays of a leaf as they are stored, or a tile of them, and returns them so; it computes in
+float32. What varies along some dimensions only has extent 1 along the others. ``leaf`` knows the
+extents of the whole leaf, and reduces a tile; ``optgen.runtime.execution.tpu`` brings tiles into
+a TPU's vector memory and out, and combines what they are reduced to.
 """
 
-from optgen.runtime.vocabulary.kernels import Chain, Kernels, Operand, Routine, beside
 
-KERNELS = Kernels(
-    name="sgd",
-    target="tpu",
-    source=beside(__file__),
-    step=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "leaf_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                    ),
-                    scalars=("minus_learning_rate",),
-                ),
-            ),
-        ),
-    ),
-    update=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "leaf_update_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                    ),
-                    scalars=("minus_learning_rate",),
-                ),
-            ),
-        ),
-    ),
-)
+def leaf_step(leaf, g, p, minus_learning_rate):
+    """Sweep that writes p."""
+    return {"p": p + minus_learning_rate * g}
+
+
+def leaf_update(leaf, g, minus_learning_rate):
+    """Sweep that writes update."""
+    return {"update": minus_learning_rate * g}

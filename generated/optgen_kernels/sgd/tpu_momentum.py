@@ -1,52 +1,25 @@
-"""What the Pallas kernels of sgd in the file beside this one are given, and make.
+"""Gradient descent (Robbins and Monro, 1951), with momentum (Polyak, 1964).
 
-Emitted by optgen: change the rule, not this file.
+    trace' = g + momentum*trace
+    p' = p - learning_rate*trace'
+
+Emitted for nesterov=False, accumulator_dtype=None.
+
+Emitted by optgen: change the rule, not this file. Each function is the body of a Pallas kernel: it
+is given arrays of a leaf as they are stored, or a tile of them, and returns them so; it computes in
+float32. What varies along some dimensions only has extent 1 along the others. ``leaf`` knows the
+extents of the whole leaf, and reduces a tile; ``optgen.runtime.execution.tpu`` brings tiles into
+a TPU's vector memory and out, and combines what they are reduced to.
 """
 
-from optgen.runtime.vocabulary.kernels import Chain, Kernels, Operand, Routine, beside
 
-KERNELS = Kernels(
-    name="sgd",
-    target="tpu",
-    source=beside(__file__),
-    step=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "leaf_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                        Operand("trace", "float32", "*", "in-out", "leaf"),
-                    ),
-                    scalars=("minus_learning_rate", "momentum"),
-                ),
-            ),
-        ),
-    ),
-    update=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "leaf_update_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("trace", "float32", "*", "in-out", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                    ),
-                    scalars=("minus_learning_rate", "momentum"),
-                ),
-            ),
-        ),
-    ),
-)
+def leaf_step(leaf, g, p, trace, minus_learning_rate, momentum):
+    """Sweep that writes p and trace."""
+    trace_next = g + momentum * trace
+    return {"p": p + minus_learning_rate * trace_next, "trace": trace_next}
+
+
+def leaf_update(leaf, g, trace, minus_learning_rate, momentum):
+    """Sweep that writes trace and update."""
+    trace_next = g + momentum * trace
+    return {"update": minus_learning_rate * trace_next, "trace": trace_next}

@@ -1,50 +1,55 @@
-"""What the Triton kernels of sgd in the file beside this one are given, and make.
+"""Gradient descent (Robbins and Monro, 1951), with momentum (Polyak, 1964).
 
-Emitted by optgen: change the rule, not this file.
+    p' = p - learning_rate*g
+
+Emitted for momentum=None, nesterov=False, accumulator_dtype=None.
+
+Emitted by optgen: change the rule, not this file. Each function is one kernel, on the part of one
+leaf that is a program's own; a launch chooses the leaf.
 """
 
-from optgen.runtime.vocabulary.kernels import Chain, Kernels, Operand, Routine, beside
+import triton
+import triton.language as tl
 
-KERNELS = Kernels(
-    name="sgd",
-    target="triton",
-    source=beside(__file__),
-    step=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "leaf_step_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("p", "float32", "*", "in-out", "leaf"),
-                    ),
-                    scalars=("minus_learning_rate",),
-                ),
-            ),
-        ),
-    ),
-    update=(
-        Chain(
-            variant=0,
-            dtypes=("float32", "float32", "float32"),
-            routines=(
-                Routine(
-                    "leaf_update_1",
-                    phase=0,
-                    kind="sweep",
-                    view=(),
-                    operands=(
-                        Operand("g", "float32", "*", "in", "leaf"),
-                        Operand("update", "float32", "*", "out", "leaf"),
-                    ),
-                    scalars=("minus_learning_rate",),
-                ),
-            ),
-        ),
-    ),
-)
+
+@triton.jit
+def leaf_step_tile(g_ptr, p_ptr, offsets, inside, minus_learning_rate):
+    """Reads g, p; writes p."""
+    p = tl.load(p_ptr + offsets, mask=inside)
+    g = tl.load(g_ptr + offsets, mask=inside)
+    tl.store(p_ptr + offsets, p + minus_learning_rate * g, mask=inside)
+
+
+@triton.jit
+def leaf_step(scalars, g_ptr, p_ptr, size, program, BLOCK: tl.constexpr):
+    """Reads g, p; writes p."""
+    minus_learning_rate = tl.load(scalars + 0)
+    offsets = tl.arange(0, BLOCK)
+    start = tl.cast(program, tl.int64) * BLOCK
+    if start + BLOCK <= size:
+        leaf_step_tile(g_ptr + start, p_ptr + start, offsets, None, minus_learning_rate)
+    else:
+        leaf_step_tile(
+            g_ptr + start, p_ptr + start, offsets, offsets < size - start, minus_learning_rate
+        )
+
+
+@triton.jit
+def leaf_update_tile(g_ptr, update_ptr, offsets, inside, minus_learning_rate):
+    """Reads g; writes update."""
+    g = tl.load(g_ptr + offsets, mask=inside)
+    tl.store(update_ptr + offsets, minus_learning_rate * g, mask=inside)
+
+
+@triton.jit
+def leaf_update(scalars, g_ptr, update_ptr, size, program, BLOCK: tl.constexpr):
+    """Reads g; writes update."""
+    minus_learning_rate = tl.load(scalars + 0)
+    offsets = tl.arange(0, BLOCK)
+    start = tl.cast(program, tl.int64) * BLOCK
+    if start + BLOCK <= size:
+        leaf_update_tile(g_ptr + start, update_ptr + start, offsets, None, minus_learning_rate)
+    else:
+        leaf_update_tile(
+            g_ptr + start, update_ptr + start, offsets, offsets < size - start, minus_learning_rate
+        )

@@ -5,28 +5,29 @@
 Emitted for momentum=None, nesterov=False, accumulator_dtype=None.
 
 Emitted by optgen: change the rule, not this file. Functions name their arguments after what they
-read: arrays of one leaf, in the precision that arithmetic runs in, and scalars.
+read: arrays of one leaf, as they are stored; scalars; the dtypes of the parameter (``param``), of
+the gradient (``grad``) and of arithmetic (``real``); and the axes of its rows and columns.
 """
 
-from optgen.runtime import Guard, Scalars, Unit, Variant
+from optgen.runtime import Guard, Module, Scalars, Variant
 
 
 def constants(learning_rate):
-    """What the hyperparameters alone decide."""
+    """Scalars that the hyperparameters alone decide."""
     return {"minus_learning_rate": -learning_rate}
 
 
-def leaf(g, minus_learning_rate):
+def leaf(g, minus_learning_rate, real):
     """The update."""
-    return {"update": minus_learning_rate * g}
+    return {"update": minus_learning_rate * g.astype(real)}
 
 
 def initial_leaf():
-    """Nothing is kept."""
+    """No slots."""
     return {}
 
 
-UNIT = Unit(
+MODULE = Module(
     name="sgd",
     hyperparameters=("learning_rate",),
     variants=(Variant(guards=(Guard(),), slots={}, update=leaf, init=initial_leaf),),

@@ -6,31 +6,32 @@
 Emitted for nesterov=False, accumulator_dtype=None.
 
 Emitted by optgen: change the rule, not this file. Functions name their arguments after what they
-read: arrays of one leaf, in the precision that arithmetic runs in, and scalars.
+read: arrays of one leaf, as they are stored; scalars; the dtypes of the parameter (``param``), of
+the gradient (``grad``) and of arithmetic (``real``); and the axes of its rows and columns.
 """
 
 import jax.numpy as jnp
 
-from optgen.runtime import Guard, Scalars, Slot, Unit, Variant
+from optgen.runtime import Guard, Module, Scalars, Slot, Variant
 
 
 def constants(learning_rate):
-    """What the hyperparameters alone decide."""
+    """Scalars that the hyperparameters alone decide."""
     return {"minus_learning_rate": -learning_rate}
 
 
-def leaf(g, trace, minus_learning_rate, momentum):
+def leaf(g, trace, minus_learning_rate, momentum, param, real):
     """The update, and the next trace."""
-    trace_2 = g + momentum * trace
-    return {"update": minus_learning_rate * trace_2, "trace": trace_2}
+    trace_next = g.astype(real) + momentum * trace.astype(real)
+    return {"update": minus_learning_rate * trace_next, "trace": trace_next.astype(param)}
 
 
-def initial_leaf(p):
+def initial_leaf(p, param):
     """The first trace."""
-    return {"trace": jnp.zeros_like(p)}
+    return {"trace": jnp.zeros(p.shape, param)}
 
 
-UNIT = Unit(
+MODULE = Module(
     name="sgd",
     hyperparameters=("learning_rate", "momentum"),
     variants=(

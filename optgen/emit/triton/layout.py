@@ -62,7 +62,7 @@ def sums(name: str, terms: Sequence[str]) -> list[str]:
     """The statements that add up what is too long for one expression."""
     lines, line = [], f"{name} = {terms[0]}"
     for term in terms[1:]:
-        if len(line) + len(term) > WIDTH - 12:
+        if len(line) + len(term) > WIDTH - 20:
             lines.append(line)
             line = f"{name} += {term}"
         else:

@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from optgen.emit.levels import Leveled
-from optgen.emit.printer import ATOM, INFIX, Operator, Text
+from optgen.emit.printer import ATOM, Text
+from optgen.emit.triton.function import KernelFunction
 from optgen.ir.node import Node
+from optgen.ir.ops import OPS, Operator, Spelling
 from optgen.ir.program import Program
-from optgen.ir.types import BOOL, REAL, Axes
-
-if TYPE_CHECKING:
-    from optgen.emit.triton.kernel import KernelEmitter
-
-_LIBRARY = {"round": "rint"} | {
-    name: name
-    for name in ("cbrt", "exp", "log", "log1p", "expm1", "tanh", "sin", "cos", "atan2", "pow")
-}
-"""What CUDA's mathematical library computes, to an ulp or two; Triton's own are approximate."""
-
-_DEVICE = ("maximum", "minimum", "sign")
+from optgen.ir.types import Axes
 
 
 class Triton(Leveled):
-    """Expressions of Triton over tiles of the arrays of a leaf, in the leaf's precision."""
+    """Expressions of Triton over tiles of the arrays of a leaf."""
 
-    infix = {op: how for op, how in INFIX.items() if op not in ("div", "pow")}  # noqa: RUF012
     tiled = True
 
     def __init__(
-        self, emitter: KernelEmitter, program: Program, reserved: Iterable[str] = ()
+        self, function: KernelFunction, program: Program, reserved: Iterable[str] = ()
     ) -> None:
-        self.emitter = emitter
-        self.real = getattr(emitter.dtypes, REAL)
-        if self.real == "float64":
-            self.infix = {**self.infix, "div": Operator("/", 6)}
-        super().__init__(program, emitter.dimensions, (*emitter.reserved, *reserved))
+        self.function = function
+        names = {*function.reserved, *reserved}
+        super().__init__(program, function.dtypes, function.dimensions, names)
 
     def const(self, value: float) -> str:
         """A number."""
@@ -44,28 +31,13 @@ class Triton(Leveled):
             return f'float("{value}")'
         return super().const(value)
 
-    def call(self, op: str, args: list[str]) -> str:
-        """An operation that has no operator."""
-        if op == "div":
-            return f"tl.div_rn({', '.join(args)})"
-        if op == "sqrt":
-            return self._root(args[0])
-        if op == "rsqrt":
-            root = self._root(args[0])
-            return f"(1.0 / {root})" if self.real == "float64" else f"tl.div_rn(1.0, {root})"
-        if op == "isfinite":
-            return f'(tl.abs({args[0]}) < float("inf"))'
-        if op in _LIBRARY:
-            return f"libdevice.{_LIBRARY[op]}({', '.join(args)})"
-        module = "device" if op in _DEVICE else "tl"
-        return f"{module}.{op}({', '.join(args)})"
-
-    def _root(self, x: str) -> str:
-        return f"tl.sqrt({x})" if self.real == "float64" else f"tl.sqrt_rn({x})"
+    def spelling(self, op: str) -> Spelling:
+        """An operator, or a function: CUDA's are off by an ulp or two, Triton's by more."""
+        return OPS[op].in_triton(self.dtypes.real)
 
     def spell(self, n: Node, parts: list[Text]) -> Text:
         """Joins an operation's arguments; numbers in calls are made tensors."""
-        if n.op not in self.infix and n.op not in self.prefix:
+        if not isinstance(self.spelling(n.op), Operator):
             parts = [
                 (self.tensor(text[0]), ATOM) if self.visible(arg).op == "const" else text
                 for arg, text in zip(n.args, parts, strict=True)
@@ -74,40 +46,51 @@ class Triton(Leveled):
 
     def tensor(self, number: str) -> str:
         """A number as a value of the leaf's precision."""
-        return f"tl.full((), {number}, tl.{self.real})"
+        return f"tl.full((), {number}, {self.function.real})"
 
     def mean(self, total: Node) -> Text:
         """A sum over the number of its terms."""
-        parts = [self.text(total), self._count(total.attr)]
-        if "div" in self.infix:
-            return f"{parts[0][0]} / {parts[1][0]}", self.infix["div"].precedence
-        return self.call("div", [text for text, _ in parts]), ATOM
+        return self.joined("div", [self.text(total), self._count(total.attr)])
 
     def extent(self, n: Node) -> Text:
         """A number of elements."""
         return self._count(n.attr)
 
     def _count(self, axes: Axes) -> Text:
-        return f"tl.cast({self.emitter.count(axes)}, tl.{self.real})", ATOM
+        return f"tl.cast({self.function.count(axes)}, {self.function.real})", ATOM
 
     def cast(self, n: Node) -> Text:
-        """A boolean as 0 or 1, or a rounding inside the body."""
-        (arg,) = n.args
-        if arg.type.dtype == BOOL:
-            return f"tl.where({self.text(arg)[0]}, 1.0, 0.0).to(tl.{self.real})", ATOM
-        storage = getattr(self.emitter.dtypes, arg.type.dtype, arg.type.dtype)
-        inner = self.text(arg.args[0])
-        text = inner[0] if inner[1] == ATOM else f"({inner[0]})"
-        return f"{text}.to(tl.{storage}).to(tl.{self.real})", ATOM
+        """A conversion; of a number, a tensor of the other dtype."""
+        number, dtype = self.visible(n.args[0]), self.concrete(n.type.dtype)
+        if number.op == "const":
+            return f"tl.full((), {self.const(number.attr)}, tl.{dtype})", ATOM
+        return super().cast(n)
+
+    def convert(self, text: Text, dtype: str) -> Text:
+        """A value in another dtype."""
+        inside = text[0] if text[1] == ATOM else f"({text[0]})"
+        return f"{inside}.to(tl.{dtype})", ATOM
+
+    def truth(self, text: Text) -> Text:
+        """A boolean as 0 or 1."""
+        return f"tl.where({text[0]}, 1.0, 0.0).to({self.function.real})", ATOM
 
     def scalar(self, n: Node) -> str:
         """Scalars are in one array."""
-        place = self.emitter.kernel.scalars.index(n.attr)
-        return f"tl.load(scalars + {place}).to(tl.{self.real})"
+        return f"tl.load(scalars + {self.function.kernel.scalars.index(n.attr)})"
 
-    def load(self, n: Node) -> Text:
-        """A part of an array, in the precision of the leaf."""
-        return self.bind(n.attr, (self.emitter.load(n), ATOM))
+    def load(self, n: Node) -> str:
+        """A part of an array."""
+        return self.function.load(n)
+
+    def default_name(self, n: Node) -> str:
+        """A mean is called after its sum."""
+        if n.op == "div" and self.visible(n.args[1]).op == "extent":
+            total = self.visible(n.args[0])
+            word, _, ending = str(total.attr).rpartition("sum")
+            if total.op == "load" and ending in ("", "s") and word:
+                return f"{word}mean{ending}"
+        return super().default_name(n)
 
     def bind(self, name: str, text: Text) -> Text:
         """Makes a statement of an expression at the level that is being printed."""

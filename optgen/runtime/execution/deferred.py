@@ -1,7 +1,7 @@
 """A function that is traced only where it is lowered.
 
-``jax.lax.platform_dependent`` traces its branches for all platforms. What a branch for another
-platform would import and compile is put off by this primitive until something is lowered for it.
+``jax.lax.platform_dependent`` traces its branches for all platforms. This primitive puts off the
+imports and the compilation of a branch until a computation is lowered for its platform.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ def deferred(
     """Calls a function of trees of arrays where the computation is lowered.
 
     Args:
-      function: what to call; the same object for the same computation.
-      batched: what computes the same under ``jax.vmap``; None where that is refused.
-      shapes: a tree of what it returns, of anything with ``shape`` and ``dtype``.
-      platform: the one that this is for, where a computation is lowered for several at once;
-        None for all.
+      function: the function; the same object for the same computation.
+      batched: a function that computes the same under ``jax.vmap``; None where that is refused.
+      shapes: the tree of its results, whose leaves have a ``shape`` and a ``dtype``.
+      platform: the platform that this is for, where a computation is lowered for several at
+        once; None for all.
       *trees: its arguments.
     """
-    arrays, given = jax.tree.flatten(trees)
+    arrays, structure = jax.tree.flatten(trees)
     results, returned = jax.tree.flatten(shapes)
 
     def flat(function: Callable[..., Any], *arrays: Any) -> list[Any]:
-        return jax.tree.leaves(function(*jax.tree.unflatten(given, arrays)))
+        return jax.tree.leaves(function(*jax.tree.unflatten(structure, arrays)))
 
-    made = tuple((x.shape, x.dtype) for x in results)
+    types = tuple((x.shape, x.dtype) for x in results)
     out = _deferred.bind(
         *arrays,
         function=functools.partial(flat, function),
         batched=batched and functools.partial(flat, batched),
-        results=made,
+        results=types,
         platform=platform,
     )
     return jax.tree.unflatten(returned, out)

@@ -1,6 +1,6 @@
-"""Applies an emitted unit to trees: initial state, updates, fused steps.
+"""Applies an emitted module to trees: initial state, updates, fused steps.
 
-Everything below ``jax.jit`` here is traced once for a unit and the shapes of a tree. The values
+Everything below ``jax.jit`` here is traced once for a module and the shapes of a tree. The values
 of hyperparameters come in as arguments, so that a new one neither traces nor compiles anything.
 """
 
@@ -15,14 +15,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from optgen.errors import HyperparameterError
-from optgen.runtime.execution.leaves import Environment, Execution, Leaf, Mode, contributions
+from optgen.runtime.execution.leaves import (
+    Environment,
+    Execution,
+    Leaf,
+    contributions,
+)
 from optgen.runtime.execution.platforms import LeafPrograms
 from optgen.runtime.vocabulary.leaf import LeafSpec
-from optgen.runtime.vocabulary.unit import Function, Scalars, Slot, Unit, arguments
+from optgen.runtime.vocabulary.module import Module, Placement
+from optgen.runtime.vocabulary.sequence import Mode
+from optgen.runtime.vocabulary.variant import Function, Scalars, arguments
 
 
 def scalar_dtype() -> Any:
-    """What scalars are computed in: float32, or float64 where JAX's x64 mode is on."""
+    """The dtype of scalars: float32, or float64 where JAX's x64 mode is on."""
     return jnp.dtype("float64" if jax.config.read("jax_enable_x64") else "float32")
 
 
@@ -73,7 +80,7 @@ def _as_scalar(value: Any) -> Any:
 
 
 def constants(scalars: Scalars, hyperparameters: Environment) -> Environment:
-    """The hyperparameters, and what they alone decide, as arguments of the compiled step."""
+    """The hyperparameters and the functions of them alone, as arguments of the compiled step."""
     values = {
         name: value if isinstance(value, float) else jnp.asarray(value, scalar_dtype())
         for name, value in hyperparameters.items()
@@ -97,8 +104,9 @@ def _phases(scalars: Scalars, known: Environment, contribute: Contribute) -> Env
         if function is not None:
             known = {**known, **function(**_pick(function, known))}
         if phase + 1 < len(scalars.phases):
-            found = contribute(phase, known)
-            for name, values in found.items():
+            for name, values in contribute(phase, known).items():
+                if name in known:  # to which some leaves have contributed in an earlier phase
+                    values = [known[name], *values]
                 parts = jnp.concatenate([jnp.ravel(x).astype(scalar_dtype()) for x in values])
                 known = {**known, name: combine[scalars.totals[name]](parts)}
             for name, how in scalars.totals.items():
@@ -112,21 +120,23 @@ def _needed_next(scalars: Scalars, phase: int, name: str) -> bool:
     return function is not None and name in arguments(function)
 
 
-@functools.cache
-def _step_function(unit: Unit, assignment: tuple[int, ...], mode: Mode) -> Callable[..., Any]:
-    """The compiled step of a tree whose leaves are served by these variants."""
-    programs = LeafPrograms(unit, assignment, mode, functools.partial(run_leaves, unit))
-    return jax.jit(step_with(unit, mode, programs))
+@functools.lru_cache(maxsize=512)
+def _step_function(
+    module: Module, placements: tuple[Placement, ...], mode: Mode
+) -> Callable[..., Any]:
+    """Returns the compiled step of a tree whose leaves have these placements."""
+    programs = LeafPrograms(module, placements, mode, functools.partial(run_leaves, module))
+    return jax.jit(step_with(module, mode, programs))
 
 
-def step_with(unit: Unit, mode: Mode, leaf_programs: Callable[..., Any]) -> Callable[..., Any]:
-    """The step, not yet compiled.
+def step_with(module: Module, mode: Mode, leaf_programs: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the step, not yet compiled.
 
     Args:
-      unit: what was emitted.
+      module: the emitted module.
       mode: ``update`` or ``step``.
-      leaf_programs: takes the parameters, gradients and slots of the leaves and the scalars that
-        are known before; returns what ``run_leaves`` does.
+      leaf_programs: a function of the parameters, gradients and slots of the leaves and of the
+        scalars that are known before; returns the same as ``run_leaves``.
     """
 
     def run(
@@ -146,27 +156,27 @@ def step_with(unit: Unit, mode: Mode, leaf_programs: Callable[..., Any]) -> Call
         }
         return out, new_slots, new_tree, new_count
 
-    run.__name__ = f"optgen_{unit.name}_{mode}"
+    run.__name__ = f"optgen_{module.name}_{mode}"
     return run
 
 
 def run_leaves(
-    unit: Unit, execution: Execution, known: Environment
+    module: Module, execution: Execution, known: Environment
 ) -> tuple[list[Any], list[Environment], Environment]:
-    """All phases of a step: what each leaf becomes, and the next slots of the tree."""
-    known = _phases(unit.update, known, execution.contribute)
+    """Runs all phases of a step; returns the result of each leaf, and the slots of the tree."""
+    known = _phases(module.update, known, execution.contribute)
     results = execution.finish(known)
     tree = {
         name: jnp.asarray(known[f"{name}_next"])
-        for name in unit.tree_slots
+        for name in module.tree_slots
         if f"{name}_next" in known
     }
     return [r[0] for r in results], [r[1] for r in results], tree
 
 
 def run_step(
-    unit: Unit,
-    assignment: tuple[int, ...],
+    module: Module,
+    placements: tuple[Placement, ...],
     mode: Mode,
     grads: list[Any],
     params: list[Any],
@@ -178,67 +188,64 @@ def run_step(
     """Updates leaves: new updates or parameters, new slots, new tree slots, new count.
 
     Args:
-      unit: what was emitted.
-      assignment: which variant serves each leaf.
+      module: the emitted module.
+      placements: the placement of each leaf in it.
       mode: ``update`` returns updates in the gradients' dtypes, ``step`` next parameters.
       grads: the gradients of the leaves.
       params: the parameters, or None for each where the rule does not read them.
       slots: for each leaf its slots, by name.
       tree_slots: the slots of the whole tree, by name.
-      count: int32 scalar, how many updates there have been.
+      count: int32 scalar, the number of updates before this one.
       hyperparameters: their values at this step.
     """
-    known = constants(unit.update, hyperparameters)
-    step = _step_function(unit, assignment, mode)
+    known = constants(module.update, hyperparameters)
+    step = _step_function(module, placements, mode)
     result: tuple[Any, Any, Any, Any] = step(grads, params, slots, tree_slots, count, known)
     return result
 
 
-@functools.cache
-def _init_function(unit: Unit, assignment: tuple[int, ...]) -> Callable[..., Any]:
-    variants = [unit.variants[i] for i in assignment]
+@functools.lru_cache(maxsize=512)
+def _init_function(module: Module, placements: tuple[Placement, ...]) -> Callable[..., Any]:
+    variants = [module.variants[placement.variant] for placement in placements]
 
     def run(params: list[Any], known: Environment) -> tuple[list[Environment], Environment]:
-        leaves = [Leaf(v, p, p, {}) for v, p in zip(variants, params, strict=True)]
+        served = zip(variants, placements, params, strict=True)
+        leaves = [Leaf(v, placement, p, p, {}) for v, placement, p in served]
         partials = [v.init_partials for v in variants]
         contribute = functools.partial(contributions, leaves, partials)
-        known = _phases(unit.init, known, contribute)
-        slots = [_initial(leaf, known) for leaf in leaves]
-        tree = {name: jnp.asarray(known[f"{name}_next"]) for name in unit.tree_slots}
+        known = _phases(module.init, known, contribute)
+        slots = [leaf.call(leaf.variant.init, known) for leaf in leaves]
+        tree = {name: jnp.asarray(known[f"{name}_next"]) for name in module.tree_slots}
         return slots, {name: value.astype(scalar_dtype()) for name, value in tree.items()}
 
-    run.__name__ = f"optgen_{unit.name}_init"
+    run.__name__ = f"optgen_{module.name}_init"
     return jax.jit(run)
 
 
-def _initial(leaf: Leaf, scalars: Environment) -> Environment:
-    function, slots = leaf.variant.init, leaf.variant.slots
-    if leaf.empty:  # the mean of nothing is NaN; what no step will read had better be 0
-        shapes = jax.eval_shape(lambda: leaf.call(function, scalars))
-        found = {name: jnp.zeros(shape.shape) for name, shape in shapes.items()}
-    else:
-        found = leaf.call(function, scalars)
-    return {name: found[name].astype(_storage(slot, leaf)) for name, slot in slots.items()}
-
-
-def _storage(slot: Slot, leaf: Leaf) -> Any:
-    symbolic = {"param": leaf.p.dtype, "grad": leaf.p.dtype, "real": leaf.real}
-    return symbolic.get(slot.dtype) or jax.dtypes.canonicalize_dtype(jnp.dtype(slot.dtype))
-
-
 def run_init(
-    unit: Unit, assignment: tuple[int, ...], params: list[Any], hyperparameters: Environment
+    module: Module,
+    placements: tuple[Placement, ...],
+    params: list[Any],
+    hyperparameters: Environment,
 ) -> tuple[list[Environment], Environment]:
-    """The slots of each leaf and of the tree before the first step."""
-    known = constants(unit.init, hyperparameters)
-    result: tuple[Any, Any] = _init_function(unit, assignment)(params, known)
+    """Makes the slots of each leaf and of the tree before the first step."""
+    known = constants(module.init, hyperparameters)
+    result: tuple[Any, Any] = _init_function(module, placements)(params, known)
     return result
 
 
-def assign(unit: Unit, specs: Sequence[LeafSpec]) -> tuple[int | None, ...]:
-    """Which variant serves each leaf; None where none does."""
-    known: dict[LeafSpec, int | None] = {}
+def placements(module: Module, specs: Sequence[LeafSpec]) -> tuple[Placement | None, ...]:
+    """Returns the placement of each leaf in a module; None for a leaf that it does not serve."""
+    known: dict[LeafSpec, Placement | None] = {}
     for spec in specs:
         if spec not in known:
-            known[spec] = unit.variant_for(spec)
+            known[spec] = _placement(module, spec)
     return tuple(known[spec] for spec in specs)
+
+
+def _placement(module: Module, spec: LeafSpec) -> Placement | None:
+    for number, variant in enumerate(module.variants):
+        guard = variant.guard_for(spec)
+        if guard is not None:
+            return Placement(number, guard.groups)
+    return None

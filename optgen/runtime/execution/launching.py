@@ -30,6 +30,7 @@ class Launching:
         self.launches, self.placed, self.leaves = launches, placed, leaves
         self.mode, self.executor = mode, executor
         self.arrays = [dict(leaf.arrays) for leaf in leaves]
+        self.next_phase = 0
         in_jnp = {run.leaf for x in launches for run in x.runs if run.kernels[0].kind == "xla"}
         launched = {run.leaf for x in launches for run in x.runs} - in_jnp
         self.launched = [place in launched for place in range(len(leaves))]
@@ -51,13 +52,15 @@ class Launching:
     def finish(self, scalars: Mapping[str, Any]) -> list[Result]:
         """See ``Execution``."""
         last = max((launch.phase for launch in self.launches), default=0)
-        self._launch(last, scalars)
+        for phase in range(self.next_phase, last + 1):  # none where all was done in earlier ones
+            self._launch(phase, scalars)
         return [
             self._result(place) if launched else finished(self.leaves[place], scalars, self.mode)
             for place, launched in enumerate(self.launched)
         ]
 
     def _launch(self, phase: int, scalars: Mapping[str, Any]) -> None:
+        self.next_phase = phase + 1
         for launch in self.launches:
             if launch.phase == phase and launch.runs[0].kernels[0].kind != "xla":
                 self.executor.launch(launch, self._tasks(launch), scalars)

@@ -1,79 +1,116 @@
-"""The leaves of a tree as the functions of a unit see them, and their portable execution."""
+"""The leaves of a tree as emitted functions see them, and their portable execution."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 
-from optgen.runtime.vocabulary.unit import Function, Variant, arguments, traced_once
+from optgen.runtime.vocabulary.launches import PlacedLeaf
+from optgen.runtime.vocabulary.module import Module, Placement
+from optgen.runtime.vocabulary.sequence import Mode
+from optgen.runtime.vocabulary.variant import (
+    DTYPES,
+    Function,
+    Variant,
+    arguments,
+    axes_arguments,
+)
 
-Mode = Literal["update", "step"]
 Environment = dict[str, Any]
 Result = tuple[Any, Environment]
-"""Of one leaf: its update or its next parameter, and its next slots."""
+"""The result of one leaf: its update or its next parameter, and its next slots."""
+
+
+@functools.lru_cache(maxsize=4096)
+def traced_once(function: Function, axes: frozenset[str]) -> Function:
+    """Returns the function under ``jax.jit``: like leaves share one tracing of it."""
+    static = tuple(n for n in arguments(function) if n in DTYPES or n in axes)
+    return jax.jit(function, static_argnames=static)
 
 
 def real_dtype(*arrays: Any) -> Any:
-    """What the arithmetic of a leaf runs in: float64 beside a float64 array, else float32."""
+    """The dtype that the arithmetic of a leaf runs in: float64 beside such an array, or float32."""
     wide = any(a is not None and a.dtype == jnp.float64 for a in arrays)
     return jnp.dtype("float64" if wide else "float32")
 
 
 class Leaf:
-    """The arrays of one leaf, as the functions of a variant read them."""
+    """The arrays of one leaf.
 
-    def __init__(self, variant: Variant, p: Any, g: Any, slots: Environment) -> None:
-        self.variant, self.p, self.g, self.slots = variant, p, g, slots
+    Attributes:
+      variant: the functions that serve it.
+      placement: the index of that variant, and the axes of its dimensions.
+      shape: its shape.
+      dtypes: the dtypes of its parameter, its gradient and its arithmetic, by ``DTYPES``.
+      arrays: ``p``, ``g`` and the slots, by name.
+    """
+
+    def __init__(
+        self, variant: Variant, placement: Placement, p: Any, g: Any, slots: Environment
+    ) -> None:
+        self.variant, self.placement = variant, placement
+        self.p, self.g, self.slots = p, g, slots
         present = [a for a in (p, g, *slots.values()) if a is not None]
         explicit = any(slot.dtype == "float64" for slot in variant.slots.values())
         self.real = jnp.dtype("float64") if explicit and _x64() else real_dtype(*present)
-        self.empty = present[0].size == 0
+        self.shape = tuple((g if p is None else p).shape)
         self.arrays = {"p": p, "g": g, **slots}
-        self.dtypes = {name: a.dtype for name, a in (("param", p), ("grad", g)) if a is not None}
+        param = g if p is None else p
+        self.dtypes = dict(zip(DTYPES, (param.dtype, g.dtype, self.real), strict=True))
+
+    @property
+    def empty(self) -> bool:
+        """True where the leaf has no elements."""
+        return 0 in self.shape
 
     def call(self, function: Function, scalars: Mapping[str, Any]) -> Environment:
-        """Calls a leaf function with what its arguments name, in the leaf's precision."""
-        values: list[Any] = []
-        for name in arguments(function):
-            if name in self.dtypes:
-                values.append(self.dtypes[name])
-            elif name in self.arrays:
-                values.append(self.arrays[name].astype(self.real))
-            else:
-                values.append(scalars[name].astype(self.real))
-        return traced_once(function)(*values)
+        """Calls a leaf function with the values that its arguments name."""
+        axes = axes_arguments(self.placement.groups)
+        known = {**self.arrays, **self.dtypes, **axes}
+        values = [
+            known[name] if name in known else scalars[name].astype(self.real)
+            for name in arguments(function)
+        ]
+        return traced_once(function, frozenset(axes))(*values)
+
+    @property
+    def stored_as_said(self) -> bool:
+        """True where every slot is stored in the dtype that the rule declares.
+
+        It is False where the state was made beside parameters of another dtype.
+        """
+        return all(
+            self.slots[name].dtype.name == str(self.dtypes.get(slot.dtype, slot.dtype))
+            for name, slot in self.variant.slots.items()
+        )
 
 
 def _x64() -> bool:
     return bool(jax.config.read("jax_enable_x64"))
 
 
-def leaf_dtypes(leaf: Leaf) -> tuple[str, str, str] | None:
-    """Of its parameter, its gradient and its arithmetic, for which kernels are emitted.
-
-    None where a slot is stored in another dtype than the rule says, because the state was made
-    beside parameters of another one.
-    """
-    param = leaf.g if leaf.p is None else leaf.p
-    dtypes = (param.dtype.name, leaf.g.dtype.name, leaf.real.name)
-    stands_for = dict(zip(("param", "grad", "real"), dtypes, strict=True))
-    for name, slot in leaf.variant.slots.items():
-        if leaf.slots[name].dtype.name != stands_for.get(slot.dtype, slot.dtype):
-            return None
-    return dtypes
+def place(module: Module, target: str, leaves: Sequence[Leaf], mode: Mode) -> list[PlacedLeaf]:
+    """Returns the leaves with the kernel sequences that a target was emitted with for them."""
+    placed = []
+    for leaf in leaves:
+        param, grad, real = (dtype.name for dtype in leaf.dtypes.values())
+        name = target if leaf.stored_as_said else ""  # no kernels know slots of other dtypes
+        placed.append(module.place(name, leaf.placement, leaf.shape, (param, grad, real), mode))
+    return placed
 
 
 class Execution(Protocol):
-    """How the leaf programs of a step are run, phase by phase."""
+    """The leaf programs of a step, run phase by phase."""
 
     def contribute(self, phase: int, scalars: Mapping[str, Any]) -> dict[str, list[Any]]:
-        """What the leaves contribute to the tree reductions that end a phase, by name."""
+        """Returns the leaves' contributions to the tree reductions that end a phase, by name."""
 
     def finish(self, scalars: Mapping[str, Any]) -> list[Result]:
-        """The results of the last phase, leaf by leaf."""
+        """Returns the results of the last phase, leaf by leaf."""
 
 
 class Portable:
@@ -97,29 +134,24 @@ def contributions(
     phase: int,
     scalars: Mapping[str, Any],
 ) -> dict[str, list[Any]]:
-    """What leaves contribute to the tree reductions of a phase; empty ones nothing."""
-    found: dict[str, list[Any]] = {}
+    """Returns the leaves' contributions to the tree reductions of a phase; none of empty leaves."""
+    values: dict[str, list[Any]] = {}
     for leaf, functions in zip(leaves, partials, strict=True):
         function = functions[phase] if phase < len(functions) else None
         if function is not None and not leaf.empty:
             for name, value in leaf.call(function, scalars).items():
-                found.setdefault(name, []).append(value)
-    return found
-
-
-def _like(new: Any, old: Any) -> Any:
-    return new.astype(old.dtype)
+                values.setdefault(name, []).append(value)
+    return values
 
 
 def finished(leaf: Leaf, scalars: Mapping[str, Any], mode: Mode) -> Result:
-    """One leaf: its update, or its next parameter, rounded once; and its next slots."""
-    if leaf.empty:  # there is nothing to update, nor to take statistics of
-        return (leaf.g if mode == "update" else leaf.p), leaf.slots
+    """Returns a leaf's update, or its next parameter, rounded once; and its next slots."""
     result = leaf.call(leaf.variant.update, scalars)
     update = result["update"]
     if mode == "step":
         out = (leaf.p.astype(leaf.real) + update).astype(leaf.p.dtype)
     else:
         out = update.astype(leaf.g.dtype)
-    slots = {name: _like(result.get(name, old), old) for name, old in leaf.slots.items()}
-    return out, slots
+    slots = leaf.slots | {name: result[name] for name in leaf.slots if name in result}
+    # A state that was made beside parameters of another dtype keeps its own.
+    return out, {name: new.astype(leaf.slots[name].dtype) for name, new in slots.items()}

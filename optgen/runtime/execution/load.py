@@ -1,55 +1,35 @@
-"""Makes a module of emitted Python source."""
+"""Loads emitted Python source as modules."""
 
 from __future__ import annotations
 
 import itertools
 import linecache
-from dataclasses import replace
 from types import ModuleType
 from typing import TypeVar
 
 from optgen.errors import PackageError
-from optgen.runtime.vocabulary.kernels import Kernels, Native
-from optgen.runtime.vocabulary.unit import Unit
+from optgen.runtime.vocabulary.module import Module
 
 _serial = itertools.count(1)
 
 
-def load_unit(name: str, source: str) -> Unit:
-    """Runs emitted source, and returns its ``UNIT``.
+def load_emitted(name: str, source: str) -> Module:
+    """Runs emitted source, and returns its ``MODULE``.
 
     Raises:
       PackageError: if it defines none.
     """
-    return _defined(name, source, "UNIT", Unit)
-
-
-def load_native(name: str, tables: str, source: str) -> Native:
-    """Runs the emitted tables of native kernels, and returns their ``NATIVE`` with its C++.
-
-    Raises:
-      PackageError: if they define none.
-    """
-    return replace(_defined(name, tables, "NATIVE", Native), source=source)
-
-
-def load_kernels(name: str, tables: str, source: str) -> Kernels:
-    """Runs the emitted tables of an accelerator's kernels, and returns ``KERNELS`` with its source.
-
-    Raises:
-      PackageError: if they define none.
-    """
-    return replace(_defined(name, tables, "KERNELS", Kernels), source=source)
+    return _defined(name, source, "MODULE", Module)
 
 
 T = TypeVar("T")
 
 
 def _defined(name: str, source: str, constant: str, kind: type[T]) -> T:
-    found = getattr(load_module(name, source), constant, None)
-    if not isinstance(found, kind):
+    value = getattr(load_module(name, source), constant, None)
+    if not isinstance(value, kind):
         raise PackageError(f"what was emitted for {name} defines no {constant}: generate it again")
-    return found
+    return value
 
 
 def load_module(name: str, source: str) -> ModuleType:

@@ -10,14 +10,13 @@ from typing import Any
 from optgen.errors import PackageError
 from optgen.runtime.execution import driver
 from optgen.runtime.execution.targets import check_target, kernel_targets, with_kernels
-from optgen.runtime.execution.transformation import Face, Transformation
+from optgen.runtime.execution.transformation import Transformation, TreeOptimizer
 from optgen.runtime.vocabulary.hyper import Hyperparameter, bind
-from optgen.runtime.vocabulary.kernels import Kernels, Native
 from optgen.runtime.vocabulary.leaf import LeafSpec
-from optgen.runtime.vocabulary.unit import Unit
+from optgen.runtime.vocabulary.module import Kernels, Module, Placement
 
 Settings = Mapping[str, Any]
-Emitted = tuple[Any, ...]  # settings, the unit that was emitted for them, and its kernels
+Emitted = tuple[Any, ...]  # settings, the module that was emitted for them, and its kernels
 """The static hyperparameters, and those that are None, by name."""
 
 
@@ -27,8 +26,8 @@ class Package:
     Attributes:
       name: the rule's name.
       module: the name of the emitted package.
-      hyperparameters: as the rule declares them.
-      units: what was emitted, each with the settings that it was emitted for, and its kernels.
+      hyperparameters: the hyperparameters of the rule, as it declares them.
+      modules: the emitted modules, each with its settings and its kernels.
     """
 
     def __init__(
@@ -36,11 +35,11 @@ class Package:
         name: str,
         module: str,
         hyperparameters: Sequence[Hyperparameter],
-        units: Sequence[Emitted],
+        modules: Sequence[Emitted],
         doc: str = "",
     ) -> None:
         self.name, self.module = name, module
-        self.hyperparameters, self.units = tuple(hyperparameters), tuple(units)
+        self.hyperparameters, self.modules = tuple(hyperparameters), tuple(modules)
         self.__doc__ = doc
 
     def __call__(self, *args: Any, target: str = "auto", **hyperparameters: Any) -> Transformation:
@@ -62,16 +61,16 @@ class Package:
         values = bind(self.name, self.hyperparameters, args, hyperparameters)
         return PackagedOptimizer(self, values, target)
 
-    def unit_for(self, values: Settings) -> tuple[Unit, tuple[Native | Kernels, ...]]:
-        """The unit that was emitted for these values, and its kernels.
+    def module_for(self, values: Settings) -> tuple[Module, tuple[Kernels, ...]]:
+        """Returns the module that was emitted for these values, and its kernels.
 
         Raises:
           PackageError: naming the command that emits one.
         """
         settings = settings_of(self.hyperparameters, values)
-        for known, unit, *kernels in self.units:
+        for known, emitted, *kernels in self.modules:
             if dict(known) == settings:
-                return unit, tuple(kernels)
+                return emitted, tuple(kernels)
         flags = " ".join(f"--set {name}={value}" for name, value in settings.items())
         raise PackageError(
             f"{self.name} was not emitted for {flags or 'these hyperparameters'}: add it with "
@@ -83,7 +82,7 @@ class Package:
 
 
 def settings_of(hyperparameters: Sequence[Hyperparameter], values: Settings) -> dict[str, Any]:
-    """What decides the programs: static hyperparameters and those that are None."""
+    """Returns the settings, which decide the programs: static hyperparameters and None ones."""
     return {
         h.name: values[h.name]
         for h in hyperparameters
@@ -100,7 +99,7 @@ class PackagedOptimizer(Transformation):
 
     def __new__(cls, package: Package, values: Settings, target: str) -> PackagedOptimizer:
         """Binds a package to the values of its hyperparameters."""
-        portable, kernels = package.unit_for(values)
+        portable, kernels = package.module_for(values)
         known = settings_of(package.hyperparameters, values)
         masks = [(h.name, values[h.name]) for h in package.hyperparameters if h.kind == "mask"]
         scalars = {
@@ -109,15 +108,15 @@ class PackagedOptimizer(Transformation):
             if h.kind == "scalar" and h.name not in known
         }
 
-        def resolve(specs: tuple[LeafSpec, ...]) -> tuple[Unit, tuple[int, ...]]:
-            unit = _serving(portable, kernels, target)
-            assignment = driver.assign(unit, specs)
-            return unit, tuple(
-                _served(package, known, spec, which)
-                for spec, which in zip(specs, assignment, strict=True)
+        def resolve(specs: tuple[LeafSpec, ...]) -> tuple[Module, tuple[Placement, ...]]:
+            module = _serving(portable, kernels, target)
+            placements = driver.placements(module, specs)
+            return module, tuple(
+                _served(package, known, spec, placement)
+                for spec, placement in zip(specs, placements, strict=True)
             )
 
-        self = super().__new__(cls, Face(package.name, scalars, masks, resolve))
+        self = super().__new__(cls, TreeOptimizer(package.name, scalars, masks, resolve))
         self.arguments = (package, dict(values), target)
         return self
 
@@ -127,23 +126,25 @@ class PackagedOptimizer(Transformation):
         return type(self), self.arguments
 
 
-@functools.cache
-def _serving(unit: Unit, kernels: tuple[Native | Kernels, ...], target: str) -> Unit:
-    """The unit, with the kernels of the targets that serve."""
+@functools.lru_cache(maxsize=512)
+def _serving(module: Module, kernels: tuple[Kernels, ...], target: str) -> Module:
+    """The module, with the kernels of the targets that serve."""
     emitted = {k.target: k for k in kernels}
     wanted = kernel_targets(target)
     if target in wanted and target not in emitted:
         raise PackageError(
-            f"{unit.name} was emitted without {target} kernels: add them with "
-            f"'optgen generate {unit.name} --target {target}'"
+            f"{module.name} was emitted without {target} kernels: add them with "
+            f"'optgen generate {module.name} --target {target}'"
         )
-    found = {name: emitted[name] for name in wanted if name in emitted}
-    return with_kernels(unit, found, target) if found else unit
+    serving = {name: emitted[name] for name in wanted if name in emitted}
+    return with_kernels(module, serving, target) if serving else module
 
 
-def _served(package: Package, settings: Settings, spec: LeafSpec, which: int | None) -> int:
-    if which is not None:
-        return which
+def _served(
+    package: Package, settings: Settings, spec: LeafSpec, placement: Placement | None
+) -> Placement:
+    if placement is not None:
+        return placement
     shape = "x".join(map(str, spec.shape)) or "scalar"
     flags = "".join(f" --set {name}={value}" for name, value in settings.items())
     raise PackageError(

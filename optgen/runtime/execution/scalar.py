@@ -1,8 +1,9 @@
 """Scalar functions that stay in Python's doubles as long as they are given Python numbers.
 
-The functions called ``constants`` in emitted code use these: what depends on hyperparameters
-alone is then as exact as if it had been computed by hand, and is still traceable where
-a hyperparameter is a JAX value.
+The functions called ``constants`` in emitted code use these: a value that depends on
+hyperparameters alone is then as exact as if it had been computed by hand, and is still traceable
+where a hyperparameter is a JAX value. Every function that NumPy and ``jax.numpy`` both have is
+here, by the name that it has there: ``scalar.sqrt``, ``scalar.logical_and``.
 """
 
 from __future__ import annotations
@@ -14,9 +15,15 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def _either(name: str, numpy_name: str | None = None) -> Callable[..., Any]:
-    of_numbers = getattr(np, numpy_name or name)
-    of_arrays = getattr(jnp, numpy_name or name)
+def __getattr__(name: str) -> Callable[..., Any]:
+    if name.startswith("_") or not (hasattr(np, name) and hasattr(jnp, name)):
+        raise AttributeError(f"NumPy and jax.numpy have no function {name!r} in common")
+    function = globals()[name] = _either(name)  # made once, and then found without asking here
+    return function
+
+
+def _either(name: str) -> Callable[..., Any]:
+    of_numbers, of_arrays = getattr(np, name), getattr(jnp, name)
 
     def function(*args: Any) -> Any:
         if all(isinstance(arg, (bool, int, float)) for arg in args):
@@ -25,32 +32,12 @@ def _either(name: str, numpy_name: str | None = None) -> Callable[..., Any]:
         return of_arrays(*args)
 
     function.__name__ = name
-    function.__doc__ = f"``{numpy_name or name}`` of numbers, or of JAX scalars."
+    function.__doc__ = f"``{name}`` of numbers, or of JAX scalars."
     return function
 
 
+divide = _either("divide")
 sqrt = _either("sqrt")
-cbrt = _either("cbrt")
-exp = _either("exp")
-log = _either("log")
-log1p = _either("log1p")
-expm1 = _either("expm1")
-tanh = _either("tanh")
-sin = _either("sin")
-cos = _either("cos")
-atan2 = _either("atan2", "arctan2")
-sign = _either("sign")
-maximum = _either("maximum")
-minimum = _either("minimum")
-isfinite = _either("isfinite")
-floor = _either("floor")
-round = _either("round")
-logical_and = _either("logical_and")
-logical_or = _either("logical_or")
-logical_not = _either("logical_not")
-where = _either("where")
-divide = _either("divide", "true_divide")
-power = _either("power")
 
 
 def rsqrt(x: Any) -> Any:

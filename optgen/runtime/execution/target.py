@@ -1,4 +1,4 @@
-"""Targets: one record for each, on which hangs everything that differs between them."""
+"""Targets: one record for each, with everything that differs between them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Task:
 
     Attributes:
       leaf: the leaf.
-      kernels: what is run on it, in order.
-      resident: whether it stays on chip between them.
-      arrays: its arrays by name. What a launch computes replaces what was there: an array of the
-        leaf by one of the same shape, any other by whatever the executor reads it back from.
+      kernels: the kernels that run on it, in order.
+      resident: True where it stays on chip between them.
+      arrays: its arrays by name. A launch replaces them by its results: an array of the leaf by
+        one of the same shape, any other by a value that the executor alone reads back.
     """
 
     leaf: PlacedLeaf
@@ -40,7 +40,7 @@ class Executor(Protocol):
         """Returns arrays whose elements are combined to a reduction over the tree.
 
         Args:
-          values: what launches left in the ``arrays`` of tasks for one contribution.
+          values: the entries for one contribution in the ``arrays`` of tasks.
         """
 
 
@@ -49,16 +49,16 @@ class Target:
     """A target.
 
     Attributes:
-      name: what ``target=`` calls it.
-      platform: what JAX calls the platform that it serves where it lowers; empty for every one.
-      backend: what JAX calls the backend of that platform.
-      unavailable: says why it cannot serve in this process; None where it can.
+      name: its name in ``target=``.
+      platform: JAX's name of the platform that it is lowered for; empty where it serves all.
+      backend: JAX's name of the backend of that platform.
+      unavailable: returns the reason for which it cannot serve in this process, or None.
       launches: makes the launch list of a tree.
-      limits: of the launches of computations that are lowered here.
-      executor: makes what executes launches, of kernels and whether they are interpreted; None
-        where XLA compiles everything.
+      limits: returns the limits of launches on this machine.
+      executor: makes the executor of kernels, interpreted or not; None where XLA compiles
+        everything.
       machines: the machines that it serves, by name.
-      prepare: compiles kernels before anything is lowered; None where that waits until then.
+      prepare: compiles kernels before anything is lowered; None where lowering compiles them.
     """
 
     name: str

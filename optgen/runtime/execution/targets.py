@@ -1,4 +1,4 @@
-"""Which targets serve, and the kernels that come with them."""
+"""The registry of targets, and the choice of those that serve."""
 
 from __future__ import annotations
 
@@ -10,26 +10,57 @@ from dataclasses import replace
 import jax
 
 from optgen import config
-from optgen.errors import CacheError, CompilerError, TargetError
-from optgen.runtime.execution import cpu, tpu, triton
-from optgen.runtime.vocabulary.kernels import Kernels, Native
-from optgen.runtime.vocabulary.unit import Unit
+from optgen.errors import CacheError, CompilerError, TargetError, UsageError
+from optgen.runtime.execution import cpu, tpu, triton, xla
+from optgen.runtime.execution.target import Target
+from optgen.runtime.vocabulary.machine import Machine
+from optgen.runtime.vocabulary.module import Kernels, Module
 
-TARGETS = ("xla", "cpu", "triton", "tpu")
-"""The targets of this version."""
+TARGETS: dict[str, Target] = {}
+"""The targets, by name; ``xla`` serves wherever no other does."""
 
-_RUNTIMES = {"cpu": cpu, "triton": triton, "tpu": tpu}
-_BACKENDS = {"cpu": "cpu", "triton": "gpu", "tpu": "tpu"}
-"""What JAX calls the backends that kernel targets serve."""
+PORTABLE = xla.TARGET.name
+"""The name of the target that every platform can run."""
+
+HERE = "here"
+"""The name of the machine that this process runs on."""
+
+
+def register(target: Target) -> None:
+    """Adds a target, or replaces the one of its name."""
+    TARGETS[target.name] = target
+
+
+for _target in (xla.TARGET, cpu.TARGET, triton.TARGET, tpu.TARGET):
+    register(_target)
+
+
+def machines() -> dict[str, Machine]:
+    """Returns the machines that are known by name."""
+    return {name: m for target in TARGETS.values() for name, m in target.machines().items()}
+
+
+def machine(name: str) -> Machine:
+    """Returns the machine of this name; ``"here"`` is measured, which takes up to a second once.
+
+    Raises:
+      UsageError: for a name that is not known, listing those that are.
+    """
+    if name == HERE:
+        return cpu.this_machine()
+    known = machines()
+    if name not in known:
+        raise UsageError(f"unknown machine {name!r}; known: {', '.join([*known, HERE])}")
+    return known[name]
 
 
 def check_target(target: str) -> None:
     """Refuses a target that this version does not have.
 
     Raises:
-      TargetError: saying which there are.
+      TargetError: with a list of the targets.
     """
-    if target not in ("auto", *TARGETS):
+    if target != "auto" and target not in TARGETS:
         raise TargetError(
             f"target {target!r} is not in this version of optgen: ask for one of "
             f"{', '.join(TARGETS)}, or leave target='auto'"
@@ -37,7 +68,7 @@ def check_target(target: str) -> None:
 
 
 def wanted_target(target: str) -> str:
-    """The target that was asked for, here or in the environment.
+    """Returns the target that was asked for, here or in the environment.
 
     Raises:
       TargetError: for one that this version does not have.
@@ -48,27 +79,27 @@ def wanted_target(target: str) -> str:
 
 
 def kernel_targets(target: str) -> tuple[str, ...]:
-    """The targets whose kernels are to be emitted; none where ``xla`` serves.
+    """Returns the targets whose kernels are to be emitted; none where ``xla`` serves.
 
     For ``auto`` they are those that can serve at all: a computation takes those of the platform
-    that it is lowered for, and it may be exported for several. C++ is compiled beforehand, and so
-    for JAX's default platform only. Over several devices there are none: XLA partitions what it
-    compiles itself, and would gather sharded arrays for a custom call. Kernels that are asked for
+    that it is lowered for, and it may be exported for several. Only those of JAX's default
+    platform are compiled beforehand. Over several devices there are none: XLA partitions its own
+    code, and would gather sharded arrays for a custom call. Kernels that are asked for
     by name work there inside ``jax.shard_map``.
 
     Raises:
       TargetError: for one that was asked for by name and cannot serve.
     """
     wanted = wanted_target(target)
-    if wanted == "xla":
+    if wanted == PORTABLE:
         return ()
     if wanted != "auto":
-        if (reason := _RUNTIMES[wanted].unavailable()) is not None:
+        if (reason := TARGETS[wanted].unavailable()) is not None:
             raise TargetError(f"the {wanted} target cannot serve: {reason}")
         return (wanted,)
     if jax.device_count() > 1:
         return ()
-    return tuple(name for name in TARGETS if name != "xla" and _serves(name))
+    return tuple(t.name for t in TARGETS.values() if t.executor is not None and _serves(t))
 
 
 def check_runs(target: str) -> None:
@@ -78,7 +109,8 @@ def check_runs(target: str) -> None:
       TargetError: saying why not.
     """
     kernel_targets(target)
-    if target in _BACKENDS and not _is_default(target) and not config.INTERPRET.get():
+    record = TARGETS.get(target)
+    if record and record.backend and not _is_default(record) and not config.INTERPRET.get():
         raise TargetError(
             f"the {target} target can be lowered here, and not run: JAX's platform is "
             f"{jax.default_backend()}. OPTGEN_INTERPRET=1 runs its kernels in their interpreter"
@@ -86,7 +118,7 @@ def check_runs(target: str) -> None:
 
 
 def serving_target(target: str) -> str:
-    """The target that serves computations for JAX's default platform.
+    """Returns the target that serves computations for JAX's default platform.
 
     Raises:
       TargetError: see ``kernel_targets``.
@@ -94,45 +126,47 @@ def serving_target(target: str) -> str:
     kernels = kernel_targets(target)
     if wanted_target(target) in kernels:
         return wanted_target(target)
-    return next((name for name in kernels if _is_default(name)), "xla")
+    return next((name for name in kernels if _is_default(TARGETS[name])), PORTABLE)
 
 
-def _serves(target: str) -> bool:
-    """Whether ``auto`` takes a target; says why not where its platform is the default one."""
-    if target == "cpu" and not _is_default(target):
+def _serves(target: Target) -> bool:
+    """True where ``auto`` takes a target; warns if its platform is the default and it cannot."""
+    if target.prepare is not None and not _is_default(target):
         return False
-    reason = _RUNTIMES[target].unavailable()
+    reason = target.unavailable()
     if reason is not None and _is_default(target):
-        say_once(target, reason)
+        say_once(target.name, reason)
     return reason is None
 
 
-def _is_default(target: str) -> bool:
-    return _BACKENDS[target] == jax.default_backend()
+def _is_default(target: Target) -> bool:
+    return target.backend == jax.default_backend()
 
 
-def with_kernels(unit: Unit, kernels: Mapping[str, Native | Kernels], target: str) -> Unit:
-    """The unit with its kernels; C++ is compiled, and left out where ``auto`` may do so.
+def with_kernels(module: Module, kernels: Mapping[str, Kernels], target: str) -> Module:
+    """Returns the module with kernels, compiled where their target does so beforehand.
 
     Args:
-      unit: the portable functions.
-      kernels: the kernels of each target.
-      target: what was asked for.
+      module: the portable functions.
+      kernels: the kernels of each target; left out where ``auto`` finds that they do not compile.
+      target: the target that was asked for.
 
     Raises:
       TargetError: if they cannot be compiled, and were asked for by name.
     """
     wanted, ready = wanted_target(target), dict(kernels)
-    native = ready.get("cpu")
-    if isinstance(native, Native):
+    for name, emitted in kernels.items():
+        prepare = TARGETS[name].prepare
+        if prepare is None:
+            continue
         try:
-            cpu.compile_library(native.text, native.name)
+            prepare(emitted)
         except (CompilerError, CacheError) as error:
-            if wanted == "cpu":
-                raise TargetError(f"the cpu target cannot serve: {error}") from error
-            say_once("cpu", str(error))
-            del ready["cpu"]
-    return replace(unit, kernels=ready, only="" if wanted == "auto" else wanted)
+            if wanted == name:
+                raise TargetError(f"the {name} target cannot serve: {error}") from error
+            say_once(name, str(error))
+            del ready[name]
+    return replace(module, kernels=ready, only="" if wanted == "auto" else wanted)
 
 
 @functools.cache

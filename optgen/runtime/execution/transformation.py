@@ -1,4 +1,4 @@
-"""The optax face of a unit: init, update and the fused step, over whole trees."""
+"""Optimizers over whole trees: init, update and the fused step, as optax has them."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ import jax.numpy as jnp
 from optgen.errors import TreeError
 from optgen.runtime.execution import driver, trees
 from optgen.runtime.vocabulary.leaf import LeafSpec
+from optgen.runtime.vocabulary.module import Module, Placement
+from optgen.runtime.vocabulary.sequence import Mode
 from optgen.runtime.vocabulary.state import State
-from optgen.runtime.vocabulary.unit import Unit
 
 try:
     from optax import GradientTransformationExtraArgs as Base
 except ImportError:  # an emitted package needs JAX and this runtime only
 
     class Base(NamedTuple):  # type: ignore[no-redef]
-        """What optax calls a gradient transformation."""
+        """Optax's type of a gradient transformation."""
 
         init: Callable[..., Any]
         update: Callable[..., Any]
 
 
-Resolve = Callable[[tuple[LeafSpec, ...]], tuple[Unit, tuple[int, ...]]]
-"""Takes the signatures of a tree's leaves; gives a unit, and which variant serves each leaf."""
+Resolve = Callable[[tuple[LeafSpec, ...]], tuple[Module, tuple[Placement, ...]]]
+"""A function from the signatures of a tree's leaves to a module and the leaves' placements."""
 
 
-class Face:
+class TreeOptimizer:
     """An optimizer over trees.
 
     Attributes:
       name: the rule's name, for errors.
       hyperparameters: its run-time hyperparameters: numbers, schedules or JAX scalars.
       masks: its masks, by name, as they were given.
-      resolve: where its kernels come from.
+      resolve: finds the module for the leaves of a tree.
     """
 
     def __init__(
@@ -66,10 +67,12 @@ class Face:
     def init(self, params: Any) -> State:
         """The state before the first step; see ``optax.GradientTransformation``."""
         leaves, structure, _ = trees.flatten(params, "params")
-        unit, assignment = self.resolve(self._specs(params, structure, leaves, leaves))
+        module, placements = self.resolve(self._specs(params, structure, leaves, leaves))
         hyperparameters = driver.evaluate_hyperparameters(self.hyperparameters, jnp.int32(0))
-        slots, tree_slots = driver.run_init(unit, assignment, leaves, hyperparameters)
-        return State(jnp.zeros((), jnp.int32), **_slot_trees(unit, structure, slots), **tree_slots)
+        slots, tree_slots = driver.run_init(module, placements, leaves, hyperparameters)
+        return State(
+            jnp.zeros((), jnp.int32), **_slot_trees(module, structure, slots), **tree_slots
+        )
 
     def update(
         self, updates: Any, state: State, params: Any = None, **extra_args: Any
@@ -117,9 +120,7 @@ class Face:
             raise TreeError(f"{self.name}.step updates the parameters: pass (grads, state, params)")
         return self._run("step", grads, state, params)
 
-    def _run(
-        self, mode: driver.Mode, gradients: Any, state: State, params: Any
-    ) -> tuple[Any, State]:
+    def _run(self, mode: Mode, gradients: Any, state: State, params: Any) -> tuple[Any, State]:
         tree, what = (gradients, "grads") if params is None else (params, "params")
         leaves, structure, paths = trees.flatten(tree, what)
         remedy = "Pass gradients as jax.grad returns them for the parameters."
@@ -129,40 +130,40 @@ class Face:
             trees.check_leaf(grads[i], f"grads at {paths[i]}")
             trees.same_shape(grads[i], leaves[i], paths[i], "grads", what)
         present = [leaves[i] if _is_absent(g) else g for i, g in enumerate(grads)]
-        unit, assignment = self.resolve(self._specs(tree, structure, leaves, present))
-        if params is None and unit.reads_params(assignment):
+        module, placements = self.resolve(self._specs(tree, structure, leaves, present))
+        if params is None and module.reads_params(tuple(x.variant for x in placements)):
             raise TreeError(f"{self.name} reads the parameters: call update(grads, state, params)")
-        slots = self._slots(unit, assignment, state, structure, leaves, paths, what)
+        slots = self._slots(module, placements, state, structure, leaves, paths, what)
         hyperparameters = driver.evaluate_hyperparameters(self.hyperparameters, state.count)
         out, new_slots, tree_slots, count = driver.run_step(
-            unit,
-            tuple(assignment[i] for i in active),
+            module,
+            tuple(placements[i] for i in active),
             mode,
             [grads[i] for i in active],
             [None if params is None else leaves[i] for i in active],
             [slots[i] for i in active],
-            {name: getattr(state, name) for name in unit.tree_slots},
+            {name: getattr(state, name) for name in module.tree_slots},
             state.count,
             hyperparameters,
         )
         results = list(leaves if mode == "step" else grads)
         for position, i in enumerate(active):
             results[i], slots[i] = out[position], new_slots[position]
-        new_state = State(count, **_slot_trees(unit, structure, slots), **tree_slots)
+        new_state = State(count, **_slot_trees(module, structure, slots), **tree_slots)
         return structure.unflatten(results), new_state
 
     def _slots(
         self,
-        unit: Unit,
-        assignment: tuple[int, ...],
+        module: Module,
+        placements: tuple[Placement, ...],
         state: Any,
         structure: Any,
         leaves: Sequence[Any],
         paths: Sequence[str],
         like: str,
     ) -> list[dict[str, Any]]:
-        """Each leaf's slots, checked against what its variant keeps."""
-        expected = {*unit.slots, *unit.tree_slots}
+        """Each leaf's slots, checked against the slots of its variant."""
+        expected = {*module.slots, *module.tree_slots}
         if not isinstance(state, State):
             raise TreeError(
                 f"the state is {type(state).__name__}, not a state of {self.name}: "
@@ -179,18 +180,19 @@ class Face:
             remedy = "Where a gradient is None, pass the parameters: update(grads, state, params)."
         columns = {
             name: trees.match(getattr(state, name), structure, f"state.{name}", like, remedy)
-            for name in unit.slots
+            for name in module.slots
         }
         slots: list[dict[str, Any]] = []
         for i, leaf in enumerate(leaves):
-            kept = unit.variants[assignment[i]].slots
-            slots.append({name: columns[name][i] for name in kept})
-            for name, slot in kept.items():
-                shape = slot.shape(tuple(leaf.shape))
+            variant, groups = placements[i]
+            declared = module.variants[variant].slots
+            slots.append({name: columns[name][i] for name in declared})
+            for name, slot in declared.items():
+                shape = slot.shape(tuple(leaf.shape), groups)
                 if _is_absent(columns[name][i]) or tuple(columns[name][i].shape) != shape:
-                    found = getattr(columns[name][i], "shape", None)
+                    actual = getattr(columns[name][i], "shape", None)
                     raise TreeError(
-                        f"state.{name} at {paths[i]} has shape {found}, and {self.name} keeps one "
+                        f"state.{name} at {paths[i]} has shape {actual}, and {self.name} keeps one "
                         f"of shape {shape} there: the state is of other parameters; make a new "
                         "one with init(params)"
                     )
@@ -198,7 +200,7 @@ class Face:
 
 
 def _is_absent(leaf: Any) -> bool:
-    """Whether there is no array: None, or optax's ``MaskedNode``."""
+    """True where there is no array: None, or optax's ``MaskedNode``."""
     return leaf is None or (isinstance(leaf, tuple) and not jax.tree.leaves(leaf))
 
 
@@ -206,21 +208,23 @@ def _listed(names: Any) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _slot_trees(unit: Unit, structure: Any, slots: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {name: structure.unflatten([leaf.get(name) for leaf in slots]) for name in unit.slots}
+def _slot_trees(
+    module: Module, structure: Any, slots: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    return {name: structure.unflatten([leaf.get(name) for leaf in slots]) for name in module.slots}
 
 
 class Transformation(Base):
     """A gradient transformation with a fused ``step`` besides ``init`` and ``update``."""
 
-    face: Face
+    trees: TreeOptimizer
 
-    def __new__(cls, face: Face) -> Transformation:
-        """Wraps a face as a pair of functions, as optax keeps transformations."""
-        self = super().__new__(cls, face.init, face.update)
-        self.face = face
+    def __new__(cls, trees: TreeOptimizer) -> Transformation:
+        """Wraps an optimizer over trees as a pair of functions, as optax has transformations."""
+        self = super().__new__(cls, trees.init, trees.update)
+        self.trees = trees
         return self
 
     def step(self, grads: Any, state: State, params: Any, **extra_args: Any) -> tuple[Any, State]:
-        """Updates the parameters in one pass; see ``Face.step``."""
-        return self.face.step(grads, state, params, **extra_args)
+        """Updates the parameters in one pass; see ``TreeOptimizer.step``."""
+        return self.trees.step(grads, state, params, **extra_args)

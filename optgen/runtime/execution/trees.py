@@ -16,7 +16,7 @@ _NAMED_DIFFERENCES = 3
 
 
 def path_name(path: Any) -> str:
-    """A key path as a person would write it; the root is called so."""
+    """A key path as a person would write it; the root has a name too."""
     return jax.tree_util.keystr(path) or "the root"
 
 
@@ -35,10 +35,10 @@ def flatten(tree: Any, what: str) -> tuple[list[Any], Any, list[str]]:
 
 
 def check_leaf(leaf: Any, where: str) -> None:
-    """Refuses what optimizers cannot be applied to.
+    """Refuses a leaf that optimizers cannot be applied to.
 
     Raises:
-      TreeError: saying what is there instead, and the remedy.
+      TreeError: naming the leaf's type, and the remedy.
     """
     if isinstance(leaf, (bool, int, float, complex)):
         raise TreeError(
@@ -84,12 +84,12 @@ def match(tree: Any, structure: Any, what: str, like: str, remedy: str) -> list[
 
 
 def _difference(tree: Any, structure: Any) -> str:
-    """What a tree has and lacks beside a structure; nothing if both have the same paths."""
+    """The paths that a tree lacks or has besides those of a structure, in words."""
     if tree is None:
         return "is None"
-    found, wanted = _paths(tree), _paths(structure.unflatten(range(structure.num_leaves)))
-    lacks = [f"lacks {path}" for path in wanted if path not in found]
-    has = [f"has {path} besides" for path in found if path not in wanted]
+    actual, wanted = _paths(tree), _paths(structure.unflatten(range(structure.num_leaves)))
+    lacks = [f"lacks {path}" for path in wanted if path not in actual]
+    has = [f"has {path} besides" for path in actual if path not in wanted]
     more = len(lacks) + len(has) - _NAMED_DIFFERENCES
     rest = [f"{more} more"] if more > 0 else []
     return ", ".join([*(lacks + has)[:_NAMED_DIFFERENCES], *rest])
@@ -116,15 +116,15 @@ def same_shape(leaf: Any, other: Any, path: str, what: str, like: str) -> None:
 def spread_mask(
     mask: Any, name: str, tree: Any, structure: Any, count: int
 ) -> tuple[MaskValue, ...]:
-    """What a mask says of every leaf.
+    """The mask's value for every leaf: True, False or None.
 
     Args:
       mask: None, True, False, a tree of bools, a prefix of one, or a function from the tree to
         one.
-      name: what the mask is called, for errors.
+      name: the name of the mask, for errors.
       tree: the parameters, or the gradients where no parameters are given.
       structure: its structure.
-      count: how many leaves it has.
+      count: the number of its leaves.
 
     Raises:
       TreeError: where the mask does not fit the tree, or holds anything but bools.

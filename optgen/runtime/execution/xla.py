@@ -18,6 +18,4 @@ def launches(leaves: Sequence[PlacedLeaf], limits: Limits) -> LaunchList:
     )
 
 
-TARGET = Target(
-    name="xla", platform="", backend="", unavailable=lambda: None, launches=launches
-)
+TARGET = Target(name="xla", platform="", backend="", unavailable=lambda: None, launches=launches)

@@ -1,4 +1,4 @@
-"""Hyperparameters: what each may be given, and how a call binds them."""
+"""Hyperparameters: their kinds, the values that each accepts, and their binding in a call."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def dtype_name(dtype: Any) -> str | None:
 
 
 def _is_symbol(value: Any) -> bool:
-    """Whether it is a symbol of a rule that is being traced, which rules inside it are given."""
+    """True for a symbol of a rule that is being traced, which it may pass to a rule inside it."""
     return bool(getattr(type(value), "is_symbol", False))
 
 
@@ -52,11 +52,11 @@ class Hyperparameter:
 
     @property
     def static(self) -> bool:
-        """Whether its value is known while the rule is traced."""
+        """True where its value is known while the rule is traced."""
         return self.kind in ("bool", "int", "str", "dtype")
 
     def accept(self, value: Any, rule: str) -> Any:
-        """The value as it is kept, if it is one that this hyperparameter can have.
+        """The value in the form in which it is stored, if this hyperparameter can have it.
 
         Raises:
           HyperparameterError: naming the rule, the hyperparameter and the remedy.
@@ -67,8 +67,8 @@ class Hyperparameter:
         try:
             return check(value)
         except _Refused as refused:
-            given = reprlib.repr(value)
-            raise HyperparameterError(f"{rule}({self.name}={given}): {refused}") from None
+            text = reprlib.repr(value)
+            raise HyperparameterError(f"{rule}({self.name}={text}): {refused}") from None
 
 
 class _Refused(Exception):
@@ -133,18 +133,18 @@ _ACCEPT: dict[str, Callable[[Any], Any]] = {
 
 
 def bind(
-    name: str, wanted: Sequence[Hyperparameter], args: Sequence[Any], given: dict[str, Any]
+    name: str, wanted: Sequence[Hyperparameter], args: Sequence[Any], named: dict[str, Any]
 ) -> dict[str, Any]:
     """The value of each hyperparameter, checked.
 
     Args:
-      name: what is called, for errors.
+      name: the name of the rule, for errors.
       wanted: its hyperparameters, in order.
       args: values by position.
-      given: values by name.
+      named: values by name; those by position are added to it.
 
     Raises:
-      HyperparameterError: naming what is unknown, missing, given twice or unusable.
+      HyperparameterError: naming the one that is unknown, missing, given twice or unusable.
     """
     if len(args) > len(wanted):
         raise HyperparameterError(
@@ -152,15 +152,15 @@ def bind(
             "position (gradients and parameters go to update or step, not to the rule)"
         )
     for h, value in zip(wanted, args, strict=False):
-        if h.name in given:
+        if h.name in named:
             raise HyperparameterError(f"{name}() was given {h.name!r} by position and by name")
-        given[h.name] = value
+        named[h.name] = value
     names = [h.name for h in wanted]
-    if unknown := [key for key in given if key not in names]:
+    if unknown := [key for key in named if key not in names]:
         raise HyperparameterError(
             f"{name}() has no hyperparameter {unknown[0]!r}; it has {', '.join(names) or 'none'}"
         )
-    values = {h.name: given.get(h.name, h.default) for h in wanted}
+    values = {h.name: named.get(h.name, h.default) for h in wanted}
     if missing := [key for key, value in values.items() if value is REQUIRED]:
         raise HyperparameterError(f"{name}() needs {missing[0]!r}: give it a value")
     return {h.name: h.accept(values[h.name], name) for h in wanted}

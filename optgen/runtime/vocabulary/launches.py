@@ -1,4 +1,4 @@
-"""Launch lists: what a step of one tree runs, and the bytes that it moves.
+"""Launch lists: the launches of a step of one tree, and the bytes that they move.
 
 A target makes the list of the leaves' kernel sequences and the limits of a machine (see
 ``optgen.runtime.execution.targets``); the runtime executes it, and ``explain``, ``tune`` and the
@@ -22,7 +22,7 @@ from optgen.runtime.vocabulary.view import Groups, Layout, layout
 
 @dataclass(frozen=True)
 class PlacedLeaf:
-    """A leaf of a tree, and what is done to it.
+    """A leaf of a tree, and the kernel sequence that serves it.
 
     Attributes:
       sequence: its kernel sequence; that of ``jnp`` functions where kernels do not serve it.
@@ -39,16 +39,16 @@ class PlacedLeaf:
 
     @property
     def empty(self) -> bool:
-        """It has no elements."""
+        """True where the leaf has no elements."""
         return 0 in self.shape
 
     @property
     def size(self) -> int:
-        """Number of its elements."""
+        """The number of its elements."""
         return math.prod(self.shape)
 
     def layout(self, kernel: Kernel) -> Layout:
-        """Where its elements are in the dimensions in which a kernel sees it."""
+        """The layout of its elements in the dimensions in which a kernel sees it."""
         return layout(() if kernel.flat else self.groups, self.shape)
 
     def bytes(self, kernel: Kernel, x: Operand) -> int:
@@ -58,13 +58,13 @@ class PlacedLeaf:
     @property
     def least_bytes(self) -> int:
         """Bytes moved by a step that reads and writes every array of the leaf once."""
-        least: dict[str, int] = {}
+        moved: dict[tuple[str, str], int] = {}
         for kernel in self.portable.kernels:
             for x in kernel.operands:
                 if x.lifetime == "leaf":
-                    moved = self.bytes(kernel, x) * (x.read + x.written)
-                    least[x.name] = max(least.get(x.name, 0), moved)
-        return sum(least.values())
+                    ways = [way for way, done in (("in", x.read), ("out", x.written)) if done]
+                    moved |= {(x.name, way): self.bytes(kernel, x) for way in ways}
+        return sum(moved.values())
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Run:
     Attributes:
       leaf: its place in the list of leaves.
       kernels: in their order.
-      resident: whether the leaf stays on chip between them, so that each array is moved once.
+      resident: True where the leaf stays on chip between them, so that each array is moved once.
     """
 
     leaf: int
@@ -88,8 +88,8 @@ class Launch:
 
     Attributes:
       phase: the phase of the step.
-      runs: what it does, leaf by leaf.
-      reason: why XLA compiles it from ``jnp`` instead; empty for a launch of kernels.
+      runs: the kernels that it runs, leaf by leaf.
+      reason: the reason for which XLA compiles it from ``jnp``; empty for a launch of kernels.
     """
 
     phase: int
@@ -98,7 +98,7 @@ class Launch:
 
     @property
     def by_xla(self) -> bool:
-        """XLA compiles it from ``jnp``."""
+        """True where XLA compiles it from ``jnp``."""
         return bool(self.reason)
 
     @property
@@ -109,7 +109,7 @@ class Launch:
 
 LaunchList = tuple[Launch, ...]
 MakeLaunches = Callable[[Sequence[PlacedLeaf], Limits], LaunchList]
-"""A target's rule for what shares a launch: a pure function of the leaves and the limits."""
+"""A target's rule that groups runs into launches: a pure function of the leaves and the limits."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,8 @@ class Traffic:
 def traffic(run: Run, leaf: PlacedLeaf) -> Traffic:
     """Bytes that a run moves.
 
-    What programs leave of a reduction is counted once, in however many parts it is: for Adafactor
-    on a GPU that is a few hundredths of a byte for each parameter.
+    The partial values of a reduction are counted once, for any number of parts: for Adafactor on
+    a GPU they are a few hundredths of a byte for each parameter.
     """
     parts = [run.kernels] if run.resident else [(kernel,) for kernel in run.kernels]
     moved = Traffic(Counter(), Counter())
@@ -142,7 +142,7 @@ def traffic(run: Run, leaf: PlacedLeaf) -> Traffic:
 
 
 def _moved_at_once(kernels: Sequence[Kernel], leaf: PlacedLeaf) -> Traffic:
-    """Bytes of kernels that share what is on chip."""
+    """Bytes of kernels that share arrays on chip."""
     reads: Counter[str] = Counter()
     writes: Counter[str] = Counter()
     sequence = leaf.portable if kernels[-1].kind == "xla" else leaf.sequence
@@ -168,7 +168,7 @@ def launch_traffic(launch: Launch, leaves: Sequence[PlacedLeaf]) -> Traffic:
 
 
 def count_launches(launches: Iterable[Launch]) -> int:
-    """Number of launches of kernels; what is left to XLA is at least one for each leaf."""
+    """Number of launches of kernels, without those that XLA compiles, at least one a leaf."""
     return sum(len(x.runs) if x.by_xla else 1 for x in launches)
 
 
@@ -180,10 +180,10 @@ def left_to_xla(place: int, leaf: PlacedLeaf, reason: str) -> Iterator[Launch]:
 
 
 def why_left_to_xla(leaf: PlacedLeaf) -> str:
-    """Why no target has kernels for a leaf; empty where that is for the target to say."""
+    """The reason for which no target has kernels for a leaf; empty where each target decides."""
     return "it has no elements" if leaf.empty else leaf.sequence.reason
 
 
 def in_order(launches: Iterable[Launch]) -> LaunchList:
-    """Launches in the order in which they run: by phase, what is left to XLA first."""
-    return tuple(sorted(launches, key=lambda launch: (launch.phase, not launch.by_xla)))
+    """Launches in the order in which they run: by phase, leaves that no kernels serve first."""
+    return tuple(sorted(launches, key=lambda x: (x.phase, x.runs[0].kernels[0].kind != "xla")))

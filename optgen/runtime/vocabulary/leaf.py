@@ -1,4 +1,4 @@
-"""What is known of a leaf before anything runs: the signature that a rule is traced for."""
+"""Leaf signatures: the static facts about a leaf that a rule is traced for."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class LeafSpec:
       shape: the shape of the parameter and of its gradient.
       param_dtype: the name of the parameter's dtype, e.g. ``"bfloat16"``.
       grad_dtype: the name of the gradient's dtype.
-      masks: for each mask of the optimizer, in order, what it says of this leaf: True, False,
-        or None where no mask was given.
+      masks: for each mask of the optimizer, in order, its value for this leaf: True, False, or
+        None where no mask was given.
     """
 
     shape: tuple[int, ...]
@@ -57,7 +57,7 @@ def factored_axes(shape: tuple[int, ...], min_dim: int) -> tuple[int, int] | Non
 
 
 Fact = tuple[str, tuple[Any, ...], Any]
-"""What a rule read of a leaf while it was traced: the question, its arguments, the answer."""
+"""A question that a rule asked of a leaf while it was traced, its arguments, and the answer."""
 
 _QUESTIONS: dict[str, Callable[..., Any]] = {
     "ndim": lambda spec: len(spec.shape),
@@ -70,10 +70,10 @@ _QUESTIONS: dict[str, Callable[..., Any]] = {
 
 
 def answer(spec: LeafSpec, question: str, *args: Any) -> Any:
-    """What ``spec`` answers to one of the questions that a rule may ask of a leaf."""
+    """The answer of ``spec`` to one of the questions that a rule may ask of a leaf."""
     return _QUESTIONS[question](spec, *args)
 
 
 def holds(facts: tuple[Fact, ...], spec: LeafSpec) -> bool:
-    """Whether a program whose tracing read ``facts`` is the program of this leaf too."""
+    """True where a program whose tracing read ``facts`` is the program of this leaf too."""
     return all(answer(spec, question, *args) == value for question, args, value in facts)

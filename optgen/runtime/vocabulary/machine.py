@@ -1,4 +1,4 @@
-"""Machines: what the planner knows of the hardware, one frozen record for each."""
+"""Machines: the facts about hardware that the planner needs, one frozen record for each."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """What bounds one launch.
+    """The limits of one launch.
 
     Attributes:
-      operands: how many arrays it can be given; None for any number.
+      operands: the number of arrays that it can be given; None for any number.
       on_chip_bytes: the memory of a core that it may fill with a leaf and its arrays.
     """
 
@@ -23,13 +23,13 @@ class Machine:
     """A machine that steps are planned and explained for.
 
     Attributes:
-      name: what ``--machine`` calls it.
+      name: its name in ``--machine``.
       title: its name in prose.
       target: the name of the target that serves it.
-      bandwidth: of memory, reads and writes together, in bytes per second.
-      launch_cost: what a launch costs beyond its bytes, in seconds.
-      limits: of one launch.
-      source: where the figures are from.
+      bandwidth: the bandwidth of memory, reads and writes together, in bytes per second.
+      launch_cost: the time of a launch beyond that of its bytes, in seconds.
+      limits: the limits of one launch.
+      source: the source of the figures.
     """
 
     name: str

@@ -1,33 +1,33 @@
-"""Kernel sequences: all that one step does to one kind of leaf, whatever its size.
+"""Kernel sequences: all that one step does to one kind of leaf, at any size.
 
-A sequence is an ordered list of items over explicit buffers. It is what emitters print, what the
-tables beside emitted source hold, and what the launch list and ``explain`` are made of; there is
-no second description of what runs.
+A sequence is an ordered list of items over explicit buffers. Emitters print it, the tables beside
+emitted source hold it, and the launch list and ``explain`` are made of it; there is no second
+description of the kernels that run.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from optgen.runtime.vocabulary.view import Axes
 
 Mode = Literal["step", "update"]
-"""Whether the next parameters are stored, as ``p``, or what is to be added to them."""
+"""``step`` stores the next parameters, as ``p``; ``update`` the values to be added to them."""
 
 Lifetime = Literal["leaf", "temporary", "statistic", "contribution"]
-"""How long a buffer lives: an array of the ``leaf`` outlives the step; a ``temporary`` (large) and
-a ``statistic`` (small) do not; a ``contribution`` to a reduction over the tree is read when the
-phase ends."""
+"""The lifetime of a buffer: an array of the ``leaf`` outlives the step; a ``temporary`` (large)
+and a ``statistic`` (small) do not; a ``contribution`` to a reduction over the tree is read when
+the phase ends."""
 
 Kind = Literal["sweep", "finalize", "xla"]
 """The kinds of kernels. A ``sweep`` reads large arrays once, tile by tile, in any order; a
-``finalize`` computes small values between sweeps; what no kernel computes is left to ``xla``."""
+``finalize`` computes small values between sweeps; XLA compiles an ``xla`` item from ``jnp``."""
 
 Access = Literal["read", "update", "write"]
-"""What a kernel does to a buffer: ``update`` replaces it where it is."""
+"""The access of a kernel to a buffer: ``update`` replaces its values in place."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Buffer:
     """An array of a leaf.
 
     Attributes:
-      name: ``g``, ``p``, ``update``, a slot, or what the planner calls it.
+      name: ``g``, ``p``, ``update``, a slot, or a name that the planner chose.
       dtype: the name of the dtype in which it is stored.
       axes: the dimensions of the view along which it varies, ``"*"`` for all.
       lifetime: see ``Lifetime``.
       combine: ``sum``, ``max`` or ``min`` for a reduction: every part of a leaf (a tile, a block,
-        a shard) leaves its own, and they are combined before it is read; None for what is whole.
-      over: the dimensions along which the values vary that are reduced to it; ``()`` for none.
+        a shard) leaves its own, and they are combined before it is read; None for other buffers.
+      over: the dimensions of the values that are reduced to it; ``()`` for none.
     """
 
     name: str
@@ -66,13 +66,13 @@ class Item:
       function: the name of the emitted function.
       phase: the phase of the step in which it runs; each ends with a reduction over the tree.
       reads: the buffers that are read only.
-      updates: those that are replaced where they are.
-      writes: those that are only written.
-      scalars: what it reads that is the same for every leaf, in the order of its arguments.
-      flat: whether it sees the leaf as a vector.
-      independent: of a ``finalize``, the dimensions of which every index is computed by itself;
-        ``"*"`` where every element is.
-      reason: why it is left to xla.
+      updates: the buffers that are replaced in place.
+      writes: the buffers that are only written.
+      scalars: the scalars that it reads, the same for every leaf, in the order of its arguments.
+      flat: True where it sees the leaf as a vector.
+      independent: of a ``finalize``, the dimensions along which each index is computed by itself;
+        ``"*"`` where each element is.
+      reason: the reason for leaving it to xla; empty for the other kinds.
     """
 
     kind: Kind
@@ -89,7 +89,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Combine:
-    """Parts of reductions become one value of each.
+    """The combination of partial reductions, each to one value.
 
     Attributes:
       over: ``tiles`` of a leaf, or the ``tree`` of leaves, which ends the phase.
@@ -126,7 +126,7 @@ class Operand:
 
     @property
     def lifetime(self) -> Lifetime:
-        """How long it lives."""
+        """The lifetime of the buffer."""
         return self.buffer.lifetime
 
     @property
@@ -136,28 +136,28 @@ class Operand:
 
     @property
     def read(self) -> bool:
-        """Its value from before the kernel is read."""
+        """True where the kernel reads the value that it had before."""
         return self.access != "write"
 
     @property
     def written(self) -> bool:
-        """It has another value after the kernel."""
+        """True where the kernel writes it."""
         return self.access != "read"
 
     @property
     def partial(self) -> bool:
-        """The kernel leaves a reduction of it in parts."""
+        """True where the kernel leaves partial values of a reduction in it."""
         return self.written and self.buffer.combine is not None
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """An item with its buffers: an emitted function, and the arrays that it is given.
+    """An item with its buffers: an emitted function, and the arrays that it takes.
 
     Attributes:
       item: the item.
       operands: the buffers, in the order of the sequence, which is that of the arguments.
-      dimensions: of the view in which it sees a leaf.
+      dimensions: the number of dimensions of the view in which it sees a leaf.
     """
 
     item: Item
@@ -188,31 +188,31 @@ class Kernel:
 
     @property
     def scalars(self) -> tuple[str, ...]:
-        """What it reads that is the same for every leaf."""
+        """The scalars that it reads, the same for every leaf."""
         return self.item.scalars
 
     @property
     def flat(self) -> bool:
-        """It sees the leaf as a vector."""
+        """True where it sees the leaf as a vector."""
         return self.item.flat
 
     @property
     def reduces(self) -> bool:
-        """It leaves parts of a reduction."""
+        """True where it leaves partial values of a reduction."""
         return any(x.partial for x in self.operands)
 
 
 @dataclass(frozen=True)
 class KernelSequence:
-    """What a step does to the leaves of a variant, for some dtypes.
+    """The items that one step runs on the leaves of a variant, for one choice of dtypes.
 
     Attributes:
-      variant: which variant of the emitted module.
+      variant: the index of the variant in the emitted module.
       mode: see ``Mode``.
-      dtypes: of the parameter, of the gradient, and the one that arithmetic runs in.
-      buffers: what the items read and write.
-      items: in the order in which they run.
-      dimensions: of the view; 0 where no item names one.
+      dtypes: the dtypes of the parameter, of the gradient, and of arithmetic.
+      buffers: the buffers that the items read and write.
+      items: the items, in the order in which they run.
+      dimensions: the number of dimensions of the view; 0 where no item names one.
     """
 
     variant: int
@@ -229,6 +229,11 @@ class KernelSequence:
     def __hash__(self) -> int:
         return self._hash
 
+    def left_to_xla(self, reason: str) -> KernelSequence:
+        """The same leaves where no kernels serve them."""
+        function = next(item.function for item in reversed(self.items) if isinstance(item, Item))
+        return replace(self, buffers=(), items=(Item("xla", function, reason=reason),))
+
     @functools.cached_property
     def kernels(self) -> tuple[Kernel, ...]:
         """The items that compute, with their buffers."""
@@ -243,7 +248,7 @@ class KernelSequence:
 
     @functools.cached_property
     def phases(self) -> int:
-        """Number of phases; after each but the last, scalars are computed of the whole tree."""
+        """The number of phases; after each but the last, scalars of the whole tree are computed."""
         return max((item.phase for item in self.items), default=0) + 1
 
     def of_phase(self, phase: int) -> tuple[Kernel, ...]:
@@ -251,7 +256,7 @@ class KernelSequence:
         return tuple(kernel for kernel in self.kernels if kernel.phase == phase)
 
     def contributions(self, phase: int) -> Iterator[str]:
-        """The names of what a leaf contributes to the reductions over the tree after a phase."""
+        """The names of a leaf's contributions to the reductions over the tree after a phase."""
         for kernel in self.of_phase(phase):
             yield from (x.name for x in kernel.operands if x.lifetime == "contribution")
 
@@ -262,5 +267,5 @@ class KernelSequence:
 
     @functools.cached_property
     def reason(self) -> str:
-        """Why its leaves are left to xla; empty where kernels serve them."""
+        """The reason for leaving its leaves to xla; empty where kernels serve them."""
         return next((k.item.reason for k in self.kernels if k.kind == "xla"), "")

@@ -9,7 +9,7 @@ import jax
 
 
 class State(tuple[Any, ...]):
-    """What an optimizer keeps between steps, as a pytree.
+    """The values that an optimizer keeps between steps, as a pytree.
 
     Attributes:
       count: int32 scalar, how many updates there have been.

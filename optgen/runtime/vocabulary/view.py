@@ -1,10 +1,10 @@
-"""Views: the dimensions in which kernels see a leaf, and where its elements are in memory.
+"""Views: the dimensions in which kernels see a leaf, and the layout of its elements in memory.
 
 A rule names axes of a leaf: a mean of each row, a sum over columns. Axes that are next to each
 other and always named together are one *dimension*. A view has one for the rows and one for the
-columns of matrices, after any that tell the matrices of a batch apart. In what a rule computes,
-columns are what it reduces first; which dimension is innermost in memory differs from leaf to
-leaf. A kernel whose body names no axis sees every leaf as a vector, of one dimension.
+columns of matrices, after any that tell the matrices of a batch apart. Columns are the dimension
+that a rule reduces first; the dimension that is innermost in memory differs from leaf to leaf. A
+kernel whose body names no axis sees every leaf as a vector, of one dimension.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 Axes = tuple[int, ...] | Literal["*"]
-"""Dimensions of a view along which something varies; ``"*"`` for all."""
+"""The dimensions of a view along which an array varies; ``"*"`` for all."""
 
 Groups = tuple[tuple[int, ...], ...]
-"""Of each dimension of a view the axes of the leaf that it is; empty for a leaf as a vector."""
+"""For each dimension of a view, the axes of the leaf in it; empty for a leaf as a vector."""
 
 
 def dimension_names(count: int) -> tuple[str, ...]:
@@ -37,6 +37,11 @@ def extent_name(dimension: str) -> str:
     return "size" if dimension == "element" else f"{dimension}s"
 
 
+def axes_name(dimension: str) -> str:
+    """Name of the axes of the leaf that a dimension is, as an argument of emitted functions."""
+    return f"{dimension}_axes"
+
+
 def along(axes: Axes, dimensions: int) -> tuple[int, ...]:
     """Dimensions by their numbers, where ``axes`` may stand for all of them."""
     return tuple(range(dimensions)) if isinstance(axes, str) else axes
@@ -44,10 +49,10 @@ def along(axes: Axes, dimensions: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the elements of a leaf are in memory, in the dimensions of a view.
+    """The layout of the elements of a leaf in memory, in the dimensions of a view.
 
     Attributes:
-      extents: of each dimension, in elements.
+      extents: the extent of each dimension, in elements.
       order: the dimensions from the outermost in memory to the innermost. The leaf, and arrays
         that vary along some of the dimensions only, are stored densely in this order.
     """
@@ -65,7 +70,7 @@ class Layout:
         return math.prod(self.extents[d] for d in along(axes, len(self.extents)))
 
     def strides(self, axes: Axes) -> tuple[int, ...]:
-        """Strides of such an array in elements; 0 along what it does not vary along."""
+        """Strides of such an array in elements; 0 along the dimensions that it lacks."""
         strides, step = [0] * len(self.extents), 1
         varies = along(axes, len(self.extents))
         for dimension in reversed(self.order):

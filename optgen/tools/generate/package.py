@@ -6,18 +6,15 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from optgen.compile import distinct_dtypes, emit, lower
+from optgen.compile import distinct_dtypes, emit, emit_tables, lower
 from optgen.dsl.rule import Instance
+from optgen.emit.emitters import EMITTERS
 from optgen.emit.python import WIDTH, Doc, literal, render
 from optgen.emit.templates import template
+from optgen.runtime.execution.targets import PORTABLE
 from optgen.runtime.vocabulary.hyper import REQUIRED, Hyperparameter
 from optgen.tools.generate import manifest
 from optgen.tools.generate.configuration import Configuration, make_instance, static_settings
-
-_SOURCES = {"cpu": ".cc", "triton": "_kernels.py", "tpu": "_kernels.py"}
-"""The ending of a target's source file; its tables stand beside it in Python."""
-
-_TABLES = {"cpu": "NATIVE", "triton": "KERNELS", "tpu": "KERNELS"}
 
 
 def package_files(
@@ -25,25 +22,26 @@ def package_files(
 ) -> dict[str, str]:
     """The text of every file of a package."""
     files: dict[str, str] = {}
-    units: list[str | Doc] = []
+    emitted: list[str | Doc] = []
     modules: list[str] = []
     first = make_instance(rule, configurations[0].settings)
     for configuration in configurations:
         instance = make_instance(rule, configuration.settings)
         lowered, _ = lower(instance.composition, configuration.leaves)
         suffix = "" if configuration is configurations[0] else _difference(instance, first)
-        files[f"xla{suffix}.py"] = emit(lowered, "xla", ())["py"]  # what every platform can run
-        modules.append(f"xla{suffix}")
-        kernels = []
+        portable = f"{PORTABLE}{suffix}"
+        files[f"{portable}.py"] = emit(lowered, PORTABLE, ())
+        modules.append(portable)
         dtypes = distinct_dtypes(configuration.leaves, lowered)
-        for target in (name for name in targets if name != "xla"):
-            emitted = emit(lowered, target, dtypes)
-            files[f"{target}{suffix}{_SOURCES[target]}"] = emitted["source"]
-            files[f"{target}{suffix}.py"] = emitted["tables"]
-            modules.append(f"{target}{suffix}")
-            kernels.append(f"{target}{suffix}.{_TABLES[target]}")
+        sources = {t: f"{t}{suffix}{EMITTERS[t].ending}" for t in targets if t in EMITTERS}
+        files |= {file: emit(lowered, target, dtypes) for target, file in sources.items()}
+        kernels = []
+        if sources:
+            files[f"kernels{suffix}.py"] = emit_tables(lowered, sources, dtypes)
+            modules.append(f"kernels{suffix}")
+            kernels.append(f"*kernels{suffix}.KERNELS")
         settings = [f"{literal(k)}: {literal(v)}" for k, v in static_settings(instance).items()]
-        units.append(Doc("(", [Doc("{", settings, "}"), f"xla{suffix}.UNIT", *kernels], ")"))
+        emitted.append(Doc("(", [Doc("{", settings, "}"), f"{portable}.MODULE", *kernels], ")"))
     hyperparameters = [_declaration(h) for h in _hyperparameters(first)]
     package = Doc(
         f"{first.name} = Package(",
@@ -51,7 +49,7 @@ def package_files(
             f"name={literal(first.name)}",
             "module=__name__",
             Doc("hyperparameters=(", hyperparameters, ",)" if len(hyperparameters) == 1 else ")"),
-            Doc("units=(", units, ",)" if len(units) == 1 else ")"),
+            Doc("modules=(", emitted, ",)" if len(emitted) == 1 else ")"),
             "doc=__doc__",
         ],
         ")",

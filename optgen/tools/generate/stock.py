@@ -64,6 +64,6 @@ def _stock_files() -> dict[str, dict[str, str]]:
         for settings in STOCK_SETTINGS.get(name, ({},)):
             leaves = leaf_specs(make_instance(rule, settings), DEFAULT_SHAPES, ("float32",))
             configurations.append(Configuration(settings, leaves))
-        packages[name] = package_files(rule, configurations, TARGETS)
+        packages[name] = package_files(rule, configurations, tuple(TARGETS))
     packages[""] = {"__init__.py": template("kernels.py.jinja").render(names=sorted(STOCK))}
     return packages

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from optgen.emit.emitters import EMITTERS
 from optgen.errors import TargetError
-from optgen.runtime.execution import cpu
 from optgen.runtime.execution.targets import TARGETS
+from optgen.runtime.vocabulary.module import Kernels
 from optgen.tools.generate import manifest
 from optgen.tools.generate.configuration import Configuration, leaf_specs, make_instance, merge
 from optgen.tools.generate.package import package_files
@@ -71,10 +72,12 @@ def generate(
 
 
 def compile_sources(name: str, files: Mapping[str, str]) -> None:
-    """Compiles the C++ among the files of a package into the cache of kernels."""
-    for file, text in files.items():
-        if file.endswith(".cc"):
-            cpu.compile_library(text, name)
+    """Compiles what targets compile beforehand, among the files of a package, into the cache."""
+    for emitter in EMITTERS.values():
+        prepare = TARGETS[emitter.target].prepare
+        for file, text in files.items():
+            if prepare is not None and file.endswith(emitter.ending):
+                prepare(Kernels(name, emitter.target, text, ()))
 
 
 def _checked(targets: Iterable[str]) -> tuple[str, ...]:

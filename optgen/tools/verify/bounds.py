@@ -17,103 +17,19 @@ nearly a tie) both are as large as the jump.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from optgen.ir.ops import OPS, Jump, Op
+from optgen.tools.verify.bounded import Bounded, Decision, measured
 from optgen.tools.verify.exact import Format, folded, format_of
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
 _ELEMENTARY = 4.0  # units in which exp, pow and the like may be off, on any target
 _DIVISION = 2.0
-_SMALLEST_NORMAL = {2.0**-24: 2.0**-126, 2.0**-53: 2.0**-1022}  # what is smaller may become 0
-
-
-@dataclass(frozen=True, slots=True)
-class Bounded:
-    """A value, the size of the terms it was added up from, and its error in units of roundoff.
-
-    Attributes:
-      value: float64, as are the others.
-      terms: at least the magnitude of the value.
-      error: times ``unit``, a bound on the absolute error.
-      unit: the unit roundoff of the arithmetic that is bounded.
-    """
-
-    value: Array
-    terms: Array
-    error: Array
-    unit: float
-
-    def __post_init__(self) -> None:
-        size = np.abs(self.value)
-        flushed = np.where(size < _SMALLEST_NORMAL[self.unit], size / self.unit, 0.0)
-        # What is infinite or NaN is right or wrong, and not off by something.
-        error = np.where(np.isfinite(self.value), self.error + flushed, 0.0)
-        object.__setattr__(self, "error", error)
-        object.__setattr__(self, "terms", self.terms + flushed)
-
-    def __add__(self, other: Bounded) -> Bounded:
-        value = self.value + other.value
-        error = self.error + other.error + np.abs(value)
-        return Bounded(value, self.terms + other.terms, error, self.unit)
-
-    def __neg__(self) -> Bounded:
-        return Bounded(-self.value, self.terms, self.error, self.unit)
-
-    def __mul__(self, other: Bounded) -> Bounded:
-        value = self.value * other.value
-        error = self.error * np.abs(other.value) + other.error * np.abs(self.value)
-        return Bounded(value, self.terms * other.terms, error + np.abs(value), self.unit)
-
-    def excused_nothing(self) -> Bounded:
-        """The same, with no terms but the value itself."""
-        return Bounded(self.value, np.abs(self.value), self.error, self.unit)
-
-    def reshaped(self, shape: tuple[int, ...]) -> Bounded:
-        """The same, in another shape."""
-        value, terms, error = (x.reshape(shape) for x in (self.value, self.terms, self.error))
-        return Bounded(value, terms, error, self.unit)
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A condition, and where it is sure: there, no rounding turns it."""
-
-    holds: Array
-    sure: Array
-
-    def __and__(self, other: Decision) -> Decision:
-        sure = (self.sure & other.sure) | (self.sure & ~self.holds) | (other.sure & ~other.holds)
-        return Decision(self.holds & other.holds, sure)
-
-    def __or__(self, other: Decision) -> Decision:
-        return ~(~self & ~other)
-
-    def __invert__(self) -> Decision:
-        return Decision(~self.holds, self.sure)
-
-
-def measured(x: Any, unit: float, is_rounded: bool = False) -> Bounded:
-    """An input: exact, or rounded to the precision of the arithmetic where it is read."""
-    value = np.atleast_1d(np.asarray(x, dtype=np.float64))
-    size = np.abs(value)
-    return Bounded(value, size, size if is_rounded else np.zeros_like(value), unit)
-
-
-def _smooth(
-    function: Callable[..., Array], slope: Callable[..., Array], units: float = _ELEMENTARY
-) -> Callable[[Bounded], Bounded]:
-    """A function with this derivative, itself off by so many units."""
-
-    def apply(x: Bounded) -> Bounded:
-        value = function(x.value)
-        error = np.abs(_zero_if_nan(slope(x.value))) * x.error + units * np.abs(value)
-        return Bounded(value, _inherited(value, x), error, x.unit)
-
-    return apply
 
 
 def _inherited(value: Array, x: Bounded) -> Array:
@@ -143,27 +59,49 @@ def _power(x: Bounded, y: Bounded) -> Bounded:
     return Bounded(value, _inherited(value, x), error, x.unit)
 
 
-def _angle(y: Bounded, x: Bounded) -> Bounded:
-    value = np.arctan2(y.value, x.value)
-    radius = y.value**2 + x.value**2
-    error = (np.abs(x.value) * y.error + np.abs(y.value) * x.error) / radius
-    error = _zero_if_nan(error) + _ELEMENTARY * np.abs(value)
-    return Bounded(value, np.abs(value), error, x.unit)
+def _smooth(row: Op) -> Callable[..., Bounded]:
+    """A function with the derivatives that its row has, or that differences give."""
+
+    def apply(*args: Bounded) -> Bounded:
+        assert row.meaning is not None
+        values = [x.value for x in args]
+        value = row.meaning(*values)
+        if row.slopes:
+            moved = [
+                np.abs(_zero_if_nan(slope(*values) * x.error))
+                for slope, x in zip(row.slopes, args, strict=True)
+            ]
+        else:
+            moved = [_moved(row.meaning, args, place) for place in range(row.arity)]
+        error = sum(moved) + row.units * np.abs(value)
+        terms = _inherited(value, args[0]) if row.arity == 1 else np.abs(value)
+        return Bounded(value, terms, error, args[0].unit)
+
+    return apply
 
 
-def _step(
-    function: Callable[[Array], Array],
-    edge: Callable[[Array], Array],
-    jump: float,
-    most: float = np.inf,
-) -> Callable[[Bounded], Bounded]:
+def _moved(function: Callable[..., Array], args: Sequence[Bounded], place: int) -> Array:
+    """How far the error of one argument moves the value, at most: to either side of it."""
+    values = [x.value for x in args]
+    value, moved = function(*values), np.zeros(())
+    for sign in (1.0, -1.0):
+        x = args[place]
+        values[place] = x.value + sign * x.unit * x.error
+        difference = np.abs(function(*values) - value) / x.unit
+        moved = np.maximum(moved, np.where(x.error > 0, _zero_if_nan(difference), 0.0))
+    return moved
+
+
+def _step(row: Op, jump: Jump) -> Callable[[Bounded], Bounded]:
     """A function that jumps where ``edge`` is 0, and is never further off than ``most``."""
 
     def apply(x: Bounded) -> Bounded:
-        value = function(x.value)
-        turns = np.abs(edge(x.value)) <= x.unit * x.error
+        assert row.meaning is not None
+        value = row.meaning(x.value)
+        turns = np.abs(jump.edge(x.value)) <= x.unit * x.error
         turns &= x.error > 0
-        extra = np.where(turns, np.minimum(x.error + jump / x.unit, most / x.unit), 0.0)
+        most = np.minimum(x.error + jump.size / x.unit, jump.most / x.unit)
+        extra = np.where(turns, most, 0.0)
         return Bounded(value, np.abs(value) + extra, extra, x.unit)
 
     return apply
@@ -187,7 +125,7 @@ def spacing_at(x: Array, form: Format) -> Array:
 
 
 def _choice(pick: Callable[[Array, Array], Array]) -> Callable[..., Bounded]:
-    def two(a: Bounded, b: Bounded) -> Bounded:
+    def apply(a: Bounded, b: Bounded) -> Bounded:
         value = pick(a.value, b.value)
         first = value == a.value
         terms = np.where(first, a.terms, b.terms)
@@ -196,12 +134,14 @@ def _choice(pick: Callable[[Array, Array], Array]) -> Callable[..., Bounded]:
         error = np.where(close, np.maximum(a.error, b.error), error)
         return Bounded(value, terms, error, a.unit)
 
-    def apply(first: Bounded, *rest: Bounded) -> Bounded:
-        for x in rest:
-            first = two(first, x)
-        return first
-
     return apply
+
+
+def _quotient(a: Bounded, b: Bounded) -> Bounded:
+    """A product with the reciprocal, which is as far off as two roundings."""
+    value = 1 / b.value
+    error = _zero_if_nan(1 / b.value**2) * b.error + _DIVISION * np.abs(value)
+    return a * Bounded(value, _inherited(value, b), error, b.unit)
 
 
 def _where(condition: Decision, a: Bounded, b: Bounded) -> Bounded:
@@ -249,35 +189,58 @@ def _extreme(function: Callable[..., Any], empty: float) -> Callable[..., Bounde
     return apply
 
 
-BOUNDS: Mapping[str, Callable[..., Any]] = {
-    "number": lambda value, leaf: measured(value, leaf.unit, value % 1 != 0),
-    "reciprocal": _smooth(lambda x: 1 / x, lambda x: 1 / x**2, _DIVISION),
-    "square": lambda x: x * x,
+_OWN: Mapping[str, Callable[..., Any]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a + -b,
+    "mul": lambda a, b: a * b,
+    "neg": lambda a: -a,
+    "and": lambda a, b: a & b,
+    "or": lambda a, b: a | b,
+    "not": lambda a: ~a,
+    "div": _quotient,
     "sqrt": _square_root,
-    "rsqrt": _smooth(lambda x: 1 / np.sqrt(x), lambda x: 0.5 / np.sqrt(x) ** 3),
-    "power": _power,
-    "Abs": lambda x: Bounded(np.abs(x.value), x.terms, x.error, x.unit),
-    "sign": _step(np.sign, lambda x: x, 2.0, 2.0),
-    "exp": _smooth(np.exp, np.exp),
-    "log": _smooth(np.log, lambda x: 1 / x),
-    "log1p": _smooth(np.log1p, lambda x: 1 / (1 + x)),
-    "expm1": _smooth(np.expm1, np.exp),
-    "tanh": _smooth(np.tanh, lambda x: 1 - np.tanh(x) ** 2),
-    "sin": _smooth(np.sin, np.cos),
-    "cos": _smooth(np.cos, np.sin),
-    "atan2": _angle,
-    "floor": _step(np.floor, lambda x: x - np.round(x), 1.0),
-    "RoundHalfEven": _step(np.round, lambda x: x - np.floor(x) - 0.5, 1.0),
-    "CubeRoot": _smooth(np.cbrt, lambda x: 1 / (3 * np.cbrt(x) ** 2)),
-    "Max": _choice(np.maximum),
-    "Min": _choice(np.minimum),
-    "IsFinite": _is_finite,
-    "Where": _where,
-    "Truth": _truth,
-    "Cast": _cast,
-    "LeafSum": _total,
-    "LeafMax": _extreme(np.max, -np.inf),
-    "LeafMin": _extreme(np.min, np.inf),
-    "compare": _compare,
+    "pow": _power,
+    "abs": lambda x: Bounded(np.abs(x.value), x.terms, x.error, x.unit),
+    "maximum": _choice(np.maximum),
+    "minimum": _choice(np.minimum),
+    "isfinite": _is_finite,
+    "where": _where,
 }
-"""Meaning of an equation's functions for bounds; ``EXACT`` has the same names."""
+"""What a derivative does not tell of: what cancels, joins, chooses, or has none at 0."""
+
+_REDUCTIONS: Mapping[str, Callable[..., Bounded]] = {
+    "sum": _total,
+    "max": _extreme(np.max, -np.inf),
+    "min": _extreme(np.min, np.inf),
+}
+
+
+class Bounds:
+    """The number system of the bounds; see ``optgen.tools.verify.code.Arithmetic``."""
+
+    truth = staticmethod(_truth)
+    cast = staticmethod(_cast)
+
+    def number(self, value: float, leaf: Any) -> Bounded:
+        """A constant, rounded where it is no whole number."""
+        return measured(value, leaf.unit, value % 1 != 0)
+
+    def reduce(self, op: str, x: Bounded, axes: Sequence[int], shape: tuple[int, ...]) -> Bounded:
+        """The sum, the largest or the smallest along axes."""
+        return _REDUCTIONS[op](x, axes, shape)
+
+    def elementwise(self, op: str) -> Callable[..., Any]:
+        """What the row of the operation says of its error."""
+        return _elementwise(OPS[op])
+
+
+@lru_cache
+def _elementwise(row: Op) -> Callable[..., Any]:
+    if row.name in _OWN:
+        return _OWN[row.name]
+    if row.kind == "compare" and row.meaning is not None:
+        return partial(_compare, row.meaning)
+    return _smooth(row) if row.jump is None else _step(row, row.jump)
+
+
+BOUNDS = Bounds()

@@ -1,142 +1,144 @@
-"""Programs turned into functions: SymPy's equations through ``lambdify``, compiled once.
+"""Programs cut into steps, each a few operations that are applied in order.
 
-One piece of code serves both number systems, the exact one and that of the bounds: which one is
-decided by the globals that it runs with.
+A step is computed in two number systems, the exact one and that of the bounds: which one is
+decided by the functions that it is given.
 """
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import FunctionType
-from typing import Any
+from typing import Any, Protocol
 
-import sympy as sp
-
-from optgen.emit.functions import Cast, NotANumber, Reduction, TreeMax, TreeSum, Truth
-from optgen.emit.outline import Line, uniform
-from optgen.emit.symbolic import Equation, equations
-from optgen.ir.node import Node
+from optgen.emit.outline import Line, is_input, meaning, outline, partial_axes, uniform
+from optgen.ir.node import Node, walk
 from optgen.ir.ops import OPS
 from optgen.ir.program import Program
-from optgen.tools.verify.bounds import BOUNDS
-from optgen.tools.verify.exact import EXACT
+from optgen.ir.types import BOOL, LEAF, Axes
 
-_POWERS = {
-    sp.Integer(-1): "reciprocal",
-    sp.Integer(2): "square",
-    sp.Rational(1, 2): "sqrt",
-    sp.Rational(-1, 2): "rsqrt",
-}
-_COMPARISONS = {
-    sp.Lt: "lt",
-    sp.Le: "le",
-    sp.Gt: "gt",
-    sp.Ge: "ge",
-    sp.Eq: "eq",
-    sp.Ne: "ne",
-}
-_LOGIC = {sp.And: " & ", sp.Or: " | ", sp.Not: ""}
+
+class Leaf(Protocol):
+    """What an operation may ask of the leaf that it is evaluated for."""
+
+    def dtype(self, name: str) -> Any:
+        """What a dtype of the program stands for."""
+
+    def extents(self, axes: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a value that varies along these axes, or along all if there are none."""
+
+
+class Arithmetic(Protocol):
+    """A number system."""
+
+    def number(self, value: float, leaf: Any) -> Any:
+        """A constant."""
+
+    def truth(self, condition: Any, leaf: Any) -> Any:
+        """1 where a condition holds, and 0 elsewhere."""
+
+    def cast(self, x: Any, dtype: Any) -> Any:
+        """A number rounded to a dtype."""
+
+    def reduce(self, op: str, x: Any, axes: tuple[int, ...], shape: tuple[int, ...]) -> Any:
+        """A reduction of ``x``, repeated to ``shape``, along axes; along all if there are none."""
+
+    def elementwise(self, op: str) -> Callable[..., Any]:
+        """The function for an elementwise operation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One equation as a function; of a tree reduction, of what it reduces.
+    """One equation as a sequence of operations; of a tree reduction, of what it reduces.
 
     Attributes:
       line: what the equation is for.
-      arguments: the symbols of the values that it takes, after the leaf.
-      exact: the function over object arrays of mpmath numbers.
-      bounded: the same function over ``Bounded`` values.
+      arguments: the names of the values that it takes, by their nodes.
+      nodes: what is computed, arguments first; the last is the result.
       tree: the node of a tree reduction, or None.
       uniform: whether hyperparameters and the step alone decide it.
     """
 
     line: Line
-    arguments: tuple[str, ...]
-    exact: Callable[..., Any]
-    bounded: Callable[..., Any]
+    arguments: Mapping[Node, str]
+    nodes: tuple[Node, ...]
     tree: Node | None
     uniform: bool
+
+    def run(self, arithmetic: Arithmetic, leaf: Leaf, get: Callable[[str], Any]) -> Any:
+        """The value of the equation; ``get`` gives those of its arguments."""
+        values = {n: get(name) for n, name in self.arguments.items()}
+        for n in self.nodes:
+            values[n] = _apply(n, [values[meaning(arg)] for arg in n.args], arithmetic, leaf)
+        return values[_result(self.line.node, self.tree)]
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A program as functions.
+    """A program as steps.
 
     Attributes:
-      steps: by the symbol on the left of the equation, in order.
-      inputs: the nodes that are read, by their symbols.
+      steps: by the name of what each computes, in order.
+      inputs: the nodes that are read, by their names.
     """
 
     steps: Mapping[str, Step]
     inputs: Mapping[str, Node]
 
     def storing(self, role: str) -> Iterator[tuple[str, str]]:
-        """The keys of the effects of this role, each with the symbol of its value."""
+        """The keys of the effects of this role, each with the name of its value."""
         return ((s.line.key, name) for name, s in self.steps.items() if s.line.role == role)
 
 
 @lru_cache(maxsize=256)
 def compiled(program: Program) -> Compiled:
-    """The equations of a program as functions; the same object for equal programs."""
-    read = equations(program, exact=True)
+    """The equations of a program as steps; the same object for equal programs."""
+    plan = outline(program, exact=True)
+    names = {n: f"x{i}" for i, n in enumerate(plan.names)}
+    inputs = {name: n for n, name in names.items() if is_input(n)}
+    known = {n: name for n, name in names.items() if is_input(n)}
     same = uniform(program.nodes())
-    inputs = {s.name: n for n, s in read.symbols.items() if OPS[n.op].kind == "input"}
-    names = inputs.keys() | {e.symbol.name for e in read}
-    return Compiled({e.symbol.name: _step(e, names, e.line.node in same) for e in read}, inputs)
+    steps = {}
+    for i, line in enumerate(plan.lines, len(names)):
+        owns = line.role != "update" and plan.names.get(line.node) == line.name
+        name = names[line.node] if owns else f"x{i}"
+        steps[name] = _step(line, known, line.node in same)
+        if owns:
+            known[line.node] = name
+    return Compiled(steps, inputs)
 
 
-def _step(equation: Equation, names: set[str], is_uniform: bool) -> Step:
-    value, n = equation.value, equation.line.node
-    reduces = isinstance(value, (TreeSum, TreeMax))
-    symbols = sorted((s for s in value.free_symbols if s.name in names), key=lambda s: s.name)
-    (code,) = value.args if reduces else (value,)
-    exact = sp.lambdify([sp.Symbol("leaf"), *symbols], code, [_globals(EXACT)], printer=_code)
-    bounded = FunctionType(exact.__code__, _globals(BOUNDS))
-    arguments = tuple(s.name for s in symbols)
-    return Step(equation.line, arguments, exact, bounded, n if reduces else None, is_uniform)
+def _step(line: Line, known: Mapping[Node, str], is_uniform: bool) -> Step:
+    tree = line.node if OPS[line.node.op].kind == "tree" and line.node not in known else None
+    nodes, arguments = [], {}
+    for n in walk(
+        [_result(line.node, tree)], args=lambda n: () if n in known else map(meaning, n.args)
+    ):
+        if n in known:
+            arguments[n] = known[n]
+        else:
+            nodes.append(n)
+    return Step(line, arguments, tuple(nodes), tree, is_uniform)
 
 
-def _globals(functions: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
-    return {**functions, **{name: getattr(operator, name) for name in _COMPARISONS.values()}}
+def _result(n: Node, tree: Node | None) -> Node:
+    return n if tree is None else meaning(tree.args[0])
 
 
-def _code(e: Any) -> str:
-    """An expression as calls of the functions in ``EXACT`` and ``BOUNDS``."""
-    if e.is_Symbol:
-        return str(e.name)
-    if isinstance(e, NotANumber):
-        return "number(float('nan'), leaf)"
-    if e.is_Number:
-        return f"number(float('{float(e)!r}'), leaf)"
-    args = [_code(arg) for arg in e.args if not isinstance(arg, sp.Tuple)]
-    if e.is_Add or e.is_Mul:
-        return _joined(" + " if e.is_Add else " * ", e, args)
-    if e.is_Pow:
-        known = _POWERS.get(e.exp)
-        return f"{known}({args[0]})" if known else f"power({', '.join(args)})"
-    if type(e) in _COMPARISONS:
-        return f"compare({_COMPARISONS[type(e)]}, {', '.join(args)})"
-    if type(e) in _LOGIC:
-        return _joined(_LOGIC[type(e)], e, args)
-    return _call(e, args)
+def _apply(n: Node, args: list[Any], arithmetic: Arithmetic, leaf: Leaf) -> Any:
+    if n.op == "const":
+        return arithmetic.number(n.attr, leaf)
+    if n.op == "cast":
+        is_truth = n.args[0].type.dtype == BOOL
+        if is_truth:
+            return arithmetic.truth(args[0], leaf)
+        return arithmetic.cast(args[0], leaf.dtype(n.type.dtype))
+    if OPS[n.op].kind == "reduce":
+        shape = leaf.extents(_numbers(n.args[0].type.axes))
+        return arithmetic.reduce(n.op, args[0], _numbers(partial_axes(n)), shape)
+    return arithmetic.elementwise(n.op)(*args)
 
 
-def _joined(operator: str, e: Any, args: list[str]) -> str:
-    if e.is_Mul and e.args[0] == -1:
-        return f"(-{operator.join(args[1:])})"
-    return f"(~{args[0]})" if isinstance(e, sp.Not) else f"({operator.join(args)})"
-
-
-def _call(e: Any, args: list[str]) -> str:
-    if isinstance(e, Reduction):
-        axes, along = (tuple(map(int, axes)) for axes in e.args[1:])
-        args += [str(axes), f"leaf.extents({along})"]
-    elif isinstance(e, Cast):
-        args[1] = f"leaf.dtype({args[1]!r})"
-    elif isinstance(e, Truth):
-        args.append("leaf")
-    return f"{type(e).__name__}({', '.join(args)})"
+def _numbers(axes: Axes) -> tuple[int, ...]:
+    """Axes by number, none for all of them."""
+    return () if axes == LEAF else axes

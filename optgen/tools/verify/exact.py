@@ -1,9 +1,8 @@
 """Arithmetic at 50 digits, element by element over NumPy object arrays of mpmath numbers.
 
 Infinities and NaN follow IEEE 754; a division by 0 gives an infinity, an invalid operation NaN.
-mpmath has no negative zero, and nothing overflows that has a chance to come back. The functions
-in ``EXACT`` are what the equations of a rule are evaluated with; call them under
-``mpmath.workdps(DIGITS)``.
+mpmath has no negative zero, and nothing overflows that has a chance to come back. What
+each operation means is in its row in ``optgen.ir.ops``.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 import ml_dtypes
@@ -18,10 +18,11 @@ import mpmath
 import numpy as np
 from mpmath import mpf
 
+from optgen.ir.ops import OPS, Op
+
 Array: TypeAlias = np.ndarray[Any, Any]
 
 DIGITS = 50
-_LARGEST_EXPONENT = 10**4  # no format's is as large
 INF, NAN, ZERO, ONE = mpf("inf"), mpf("nan"), mpf(0), mpf(1)
 
 
@@ -98,63 +99,6 @@ def _each(function: Callable[..., Any], arity: int = 1) -> Callable[..., Array]:
     return lambda *args: _array(ufunc(*args))
 
 
-def _reciprocal(x: mpf) -> mpf:
-    return ONE / x if x else INF
-
-
-def _power(x: mpf, y: mpf) -> mpf:
-    special = not x or not (mpmath.isfinite(x) and mpmath.isfinite(y))
-    # Far beyond every format: mpmath would compute as many bits as the exponent is large.
-    special = special or abs(float(y) * mpmath.mag(x)) > _LARGEST_EXPONENT
-    return _as_numpy(np.power, x, y) if special else x**y
-
-
-def _exp(x: mpf) -> mpf:
-    return mpmath.exp(x) if abs(x) < _LARGEST_EXPONENT else _as_numpy(np.exp, x)
-
-
-def _periodic(function: Callable[[mpf], mpf]) -> Callable[[mpf], mpf]:
-    """Sine and cosine, NaN for numbers as large as no format has them."""
-    return lambda x: function(x) if mpmath.mag(x) < _LARGEST_EXPONENT else NAN
-
-
-def _angle(y: mpf, x: mpf) -> mpf:
-    special = not (mpmath.isfinite(x) and mpmath.isfinite(y))
-    return _as_numpy(np.arctan2, y, x) if special else mpmath.atan2(y, x)
-
-
-def _as_numpy(function: Callable[..., Any], *args: mpf) -> mpf:
-    with np.errstate(all="ignore"):
-        return mpf(float(function(*map(np.float64, args))))
-
-
-def _sign(x: mpf) -> mpf:
-    return mpmath.sign(x)
-
-
-def _cube_root(x: mpf) -> mpf:
-    return -mpmath.cbrt(-x) if x < 0 else mpmath.cbrt(x)
-
-
-def _larger(a: mpf, b: mpf) -> mpf:
-    return NAN if a != a or b != b else max(a, b)
-
-
-def _smaller(a: mpf, b: mpf) -> mpf:
-    return NAN if a != a or b != b else min(a, b)
-
-
-def _many(function: Callable[..., Array]) -> Callable[..., Array]:
-    """A function of two arguments, for any number of them."""
-
-    def of_all(first: Array, *rest: Array) -> Array:
-        for x in rest:
-            first = function(first, x)
-        return first
-
-    return of_all
-
-
 def _number(value: float, leaf: Any) -> Array:
     return lift(value)
 
@@ -196,35 +140,40 @@ def _smallest(line: Array) -> mpf:
     return NAN if any(e != e for e in line) else min(line, default=INF)
 
 
-EXACT: Mapping[str, Callable[..., Any]] = {
-    "number": _number,
-    "reciprocal": _each(_reciprocal),
-    "square": lambda x: x * x,
-    "sqrt": _each(mpmath.sqrt),
-    "rsqrt": _each(lambda x: _reciprocal(mpmath.sqrt(x))),
-    "power": _each(_power, 2),
-    "Abs": abs,
-    "sign": _each(_sign),
-    "exp": _each(_exp),
-    "log": _each(mpmath.log),
-    "log1p": _each(mpmath.log1p),
-    "expm1": _each(lambda x: mpmath.expm1(x) if abs(x) < 1 else _exp(x) - 1),
-    "tanh": _each(lambda x: mpmath.tanh(x) if abs(x) < 1000 else _sign(x)),
-    "sin": _each(_periodic(mpmath.sin)),
-    "cos": _each(_periodic(mpmath.cos)),
-    "atan2": _each(_angle, 2),
-    "floor": _each(mpmath.floor),
-    "RoundHalfEven": _each(mpmath.nint),
-    "CubeRoot": _each(_cube_root),
-    "Max": _many(_each(_larger, 2)),
-    "Min": _many(_each(_smaller, 2)),
-    "IsFinite": lambda x: np.frompyfunc(mpmath.isfinite, 1, 1)(x).astype(bool),
-    "Where": lambda condition, a, b: _array(np.where(condition, a, b)),
-    "Truth": _truth,
-    "Cast": _cast,
-    "LeafSum": _fold(mpmath.fsum),
-    "LeafMax": _fold(_largest),
-    "LeafMin": _fold(_smallest),
-    "compare": lambda operator, a, b: np.asarray(operator(a, b), dtype=bool),
+_REDUCTIONS: Mapping[str, Callable[..., Array]] = {
+    "sum": _fold(mpmath.fsum),
+    "max": _fold(_largest),
+    "min": _fold(_smallest),
 }
-"""Meaning of an equation's functions; ``+ *`` and ``& | ~`` are NumPy's own."""
+
+
+class Exact:
+    """The number system of 50 digits; see ``optgen.tools.verify.code.Arithmetic``."""
+
+    number = staticmethod(_number)
+    truth = staticmethod(_truth)
+    cast = staticmethod(_cast)
+
+    def reduce(self, op: str, x: Array, axes: Sequence[int], shape: tuple[int, ...]) -> Array:
+        """The sum, the largest or the smallest along axes."""
+        return _REDUCTIONS[op](x, axes, shape)
+
+    def elementwise(self, op: str) -> Callable[..., Array]:
+        """What the row of the operation says that it means."""
+        return _elementwise(OPS[op])
+
+
+@lru_cache
+def _elementwise(row: Op) -> Callable[..., Array]:
+    if row.generic and row.meaning is not None:
+        return row.meaning
+    exact = row.exact
+    function = getattr(mpmath, row.name) if exact is None else partial(exact, mpmath)
+    if row.kind == "test":
+        ufunc = np.frompyfunc(function, row.arity, 1)
+        return lambda *args: np.asarray(ufunc(*args), dtype=bool)
+    return _each(function, row.arity)
+
+
+EXACT = Exact()
+"""Call it under ``mpmath.workdps(DIGITS)``."""

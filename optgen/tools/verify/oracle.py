@@ -1,4 +1,4 @@
-"""The oracle: a step of a rule at 50 digits, from its SymPy form.
+"""The oracle: a step of a rule at 50 digits, operation by operation, by mpmath.
 
 Its inputs are the numbers that a target saw, rounded as they were stored, so that the error
 of one step is measured and not the drift of several. A cast in the middle of a rule rounds
@@ -8,8 +8,9 @@ exactly; what a step stores at its end is given at full precision.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, TypeAlias
 
 import mpmath
@@ -19,8 +20,9 @@ from optgen.errors import UsageError
 from optgen.ir.node import Node
 from optgen.ir.program import Program
 from optgen.ir.types import LEAF, Axes
-from optgen.tools.verify.bounds import BOUNDS, Bounded, measured
-from optgen.tools.verify.code import Compiled, Step, compiled
+from optgen.tools.verify.bounded import Bounded, measured
+from optgen.tools.verify.bounds import BOUNDS
+from optgen.tools.verify.code import Arithmetic, Compiled, Step, compiled
 from optgen.tools.verify.exact import DIGITS, EXACT, dtype_of, format_of, lift
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -156,7 +158,7 @@ class _Inputs:
 class _Evaluation:
     """The equations of one leaf, computed when they are asked for."""
 
-    functions: Mapping[str, Callable[..., Any]]
+    arithmetic: Arithmetic
 
     def __init__(self, code: Compiled, inputs: _Inputs) -> None:
         self.code, self.inputs = code, inputs
@@ -164,10 +166,23 @@ class _Evaluation:
         self.tree: _Tree
 
     def get(self, name: str) -> Any:
-        """The value of a symbol."""
-        if name not in self.values:
-            self.values[name] = self._compute(name)
+        """The value with a name, after those that it is computed from."""
+        waiting = [name]
+        while waiting:
+            current = waiting[-1]
+            if current in self.values:
+                waiting.pop()
+            elif missing := self._missing(current):
+                waiting += reversed(missing)  # the first is computed first
+            else:
+                self.values[current] = self._compute(current)
         return self.values[name]
+
+    def _missing(self, name: str) -> list[str]:
+        """What has to be computed before."""
+        step = self.code.steps.get(name)
+        arguments = step.arguments.values() if step is not None else ()
+        return [argument for argument in arguments if argument not in self.values]
 
     def _compute(self, name: str) -> Any:
         if name in self.code.inputs:
@@ -190,10 +205,10 @@ class _Evaluation:
 
 
 class _Exact(_Evaluation):
-    functions = EXACT
+    arithmetic: Arithmetic = EXACT
 
     def call(self, step: Step) -> Any:
-        return step.exact(self.inputs, *map(self.get, step.arguments))
+        return step.run(EXACT, self.inputs, self.get)
 
     def lift(self, value: Any, is_rounded: bool = False) -> Any:
         return lift(value)
@@ -203,10 +218,10 @@ class _Exact(_Evaluation):
 
 
 class _Bounds(_Evaluation):
-    functions = BOUNDS
+    arithmetic: Arithmetic = BOUNDS
 
     def call(self, step: Step) -> Any:
-        value = step.bounded(self.inputs, *map(self.get, step.arguments))
+        value = step.run(BOUNDS, self.inputs, self.get)
         is_number = isinstance(value, Bounded)
         return value.excused_nothing() if is_number and step.uniform else value
 
@@ -233,7 +248,8 @@ class _Tree:
             if n.op == "tree_sum":
                 self.results[n.attr] = sum(parts, first.lift(0.0))
             else:
-                self.results[n.attr] = first.functions["Max"](first.lift(-np.inf), *parts)
+                largest = first.arithmetic.elementwise("maximum")
+                self.results[n.attr] = reduce(largest, parts, first.lift(-np.inf))
         return self.results[n.attr]
 
     def _parts(self, key: str) -> Iterator[Any]:

@@ -22,8 +22,8 @@ def clip_by_block_rms(g, p, *, threshold):
     Hyperparameters:
       threshold: the largest root mean square, in units of the gradient.
     """
-    rms = dsl.rms(g)
-    return g / dsl.maximum(1.0, rms / threshold)
+    update_rms = dsl.rms(g)
+    return g / dsl.maximum(1.0, update_rms / threshold)
 
 
 @dsl.rule
@@ -33,8 +33,8 @@ def clip_by_global_norm(g, p, *, max_norm):
     Hyperparameters:
       max_norm: the largest norm, in units of the gradient.
     """
-    norm = dsl.global_norm(g)
-    return dsl.where(norm < max_norm, g, g / norm * max_norm)
+    global_norm = dsl.global_norm(g)
+    return dsl.where(global_norm < max_norm, g, g / global_norm * max_norm)
 
 
 @dsl.rule

@@ -150,13 +150,13 @@ def scale_by_lion(
     """
     mu = dsl.state("mu", dtype=mu_dtype)
     mu.next = (1 - b2) * g + b2 * mu
-    x = (1 - b1) * g + b1 * mu
+    direction = (1 - b1) * g + b1 * mu
     if mode == "hard":
-        return dsl.sign(x)
+        return dsl.sign(direction)
     if mode == "smooth":
-        return dsl.tanh(smooth_beta * x)
+        return dsl.tanh(smooth_beta * direction)
     if mode == "refined":
-        return dsl.where(dsl.abs(x) < 1.0, x, dsl.sign(x))
+        return dsl.where(dsl.abs(direction) < 1.0, direction, dsl.sign(direction))
     raise ValueError(f"mode={mode!r} is none of 'hard', 'smooth', 'refined'")
 
 
@@ -230,7 +230,8 @@ def scale_by_rss(g, p, *, initial_accumulator_value=0.1, eps=1e-7):
     total = dsl.state("sum_of_squares", init=initial_accumulator_value)
     total.next = g**2 + total
     # A sum of zero belongs to a gradient that has always been zero: there is nothing to scale.
-    return dsl.where(total.next > 0, dsl.rsqrt(total.next + eps), 0.0) * g
+    scaling = dsl.where(total.next > 0, dsl.rsqrt(total.next + eps), 0.0)
+    return scaling * g
 
 
 @dsl.rule

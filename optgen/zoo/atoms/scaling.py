@@ -62,8 +62,9 @@ def scale_by_trust_ratio(g, p, *, min_norm=0.0, trust_coefficient=1.0, eps=0.0):
       trust_coefficient: what the ratio of the norms is multiplied by.
       eps: added to the norm of the updates, in their units.
     """
-    param_norm = bounded_root(dsl.sum(p**2), min_norm)
-    update_norm = bounded_root(dsl.sum(g**2), min_norm)
+    param_squares, update_squares = dsl.sum(p**2), dsl.sum(g**2)
+    param_norm = bounded_root(param_squares, min_norm)
+    update_norm = bounded_root(update_squares, min_norm)
     ratio = trust_coefficient * param_norm / (update_norm + eps)
     trust_ratio = dsl.where((param_norm == 0) | (update_norm == 0), 1.0, ratio)
     return g * trust_ratio
@@ -76,8 +77,8 @@ def scale_by_param_block_norm(g, p, *, min_scale=1e-3):
     Hyperparameters:
       min_scale: the least that the norm counts as, in units of the parameter.
     """
-    norm = bounded_root(dsl.sum(p**2), min_scale)
-    return g * norm
+    param_norm = bounded_root(dsl.sum(p**2), min_scale)
+    return g * param_norm
 
 
 @dsl.rule
@@ -87,8 +88,9 @@ def scale_by_param_block_rms(g, p, *, min_scale=1e-3):
     Hyperparameters:
       min_scale: the least that the root mean square counts as, in units of the parameter.
     """
-    rms = bounded_root(dsl.mean(p**2), min_scale)
-    return g * rms
+    param_mean_square = dsl.mean(p**2)
+    param_rms = bounded_root(param_mean_square, min_scale)
+    return g * param_rms
 
 
 @dsl.rule

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from optgen.compile import compile_only
+from optgen.compile import emit_tree
 from optgen.runtime.execution import driver, trees
 from optgen.runtime.execution.triton import recording
 
@@ -11,11 +11,11 @@ from optgen.runtime.execution.triton import recording
 def launches_of(tx, params):
     """Every launch of a step of an optimizer on these leaves."""
     leaves, _, _ = trees.flatten(params, "params")
-    specs = tx.face.specs(params)
-    made = compile_only(tx.instance.composition, specs, "triton")
-    variants = tuple(made.variants[spec] for spec in specs)
-    numbers = driver.evaluate_hyperparameters(tx.instance.scalars, jnp.int32(0))
-    return recording.launches(made.unit, variants, leaves, numbers)
+    specs = tx.trees.specs(params)
+    compiled = emit_tree(tx.instance.composition, specs, "triton")
+    placements = [compiled.placements[spec] for spec in specs]
+    hyperparameters = driver.evaluate_hyperparameters(tx.instance.scalars, jnp.int32(0))
+    return recording.launches(compiled.module, placements, leaves, hyperparameters)
 
 
 def shaped(shapes, dtype):
@@ -23,8 +23,7 @@ def shaped(shapes, dtype):
     return {name: jax.ShapeDtypeStruct(shape, dtype) for name, shape in shapes.items()}
 
 
-def chain_of(tx, params):
-    """The routines of the one leaf that there is, one for each launch."""
-    made = compile_only(tx.instance.composition, tx.face.specs(params), "triton")
-    (chain,) = made.unit.kernels["triton"].step
-    return chain
+def kernels_of(tx, params):
+    """The kernels of the one leaf that there is, one for each launch."""
+    (leaf,) = tx.plan(params, "h200").leaves
+    return leaf.sequence.kernels

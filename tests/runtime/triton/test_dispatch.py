@@ -18,7 +18,7 @@ def sections_of(programs):
             function=f"kernel_{s}",
             arguments=("scalars", "p_ptr", "rows", "same", "program", "BLOCK"),
             constants={"BLOCK": 64 * (s + 1)},
-            scalars=3 * s,
+            scalars=f"scalars + {3 * s}",
             rows=[
                 Row(count, {"p_ptr": f"p_{s}_{i}", "rows": 2**20 * (i + 1), "same": 7})
                 for i, count in enumerate(leaves)
@@ -68,7 +68,8 @@ def test_a_launch_of_one_leaf_chooses_nothing():
     text = dispatch.source("launch", ["scalars", "p_0_0"], sections_of([[5]]))
     assert "if " not in text
     assert (
-        text.splitlines()[-1].strip() == "kernel_0(scalars, p_ptr, rows, same, program - first, 64)"
+        text.splitlines()[-1].strip()
+        == "kernel_0(scalars + 0, p_ptr, rows, same, program - first, 64)"
     )
 
 
@@ -81,7 +82,7 @@ def test_most_programs_find_their_leaf_in_a_few_steps():
 
 def test_large_numbers_are_64_bits_wide_and_small_ones_are_not():
     rows = [Row(1, {"rows": 2**21, "columns": 2**21 - 1})]
-    section = Section("kernel", ("rows", "columns", "program"), {}, 0, rows)
+    section = Section("kernel", ("rows", "columns", "program"), {}, "scalars", rows)
     text = dispatch.source("launch", [], [section])
     assert "rows = tl.full((), 2097152, tl.int64)" in text
     assert "columns = 2097151" in text
@@ -89,7 +90,7 @@ def test_large_numbers_are_64_bits_wide_and_small_ones_are_not():
 
 def test_numbers_that_are_always_equal_are_one():
     rows = [Row(1, {"rows": n, "row_stride": n, "columns": 3}) for n in (4, 5)]
-    section = Section("kernel", ("rows", "row_stride", "columns", "program"), {}, 0, rows)
+    section = Section("kernel", ("rows", "row_stride", "columns", "program"), {}, "scalars", rows)
     text = dispatch.source("launch", [], [section])
     assert text.splitlines()[-1].strip() == "kernel(rows, rows, columns, program - first)"
     assert text.count("columns = 3") == 1

@@ -81,7 +81,7 @@ def test_rounding_agrees_with_numpy(values):
     with np.errstate(all="ignore"):
         x = np.array(values, np.float32)
         for dtype in (np.float16, ml_dtypes.bfloat16):
-            found = EXACT["Cast"](lift(x), np.dtype(dtype)).astype(np.float64)
+            found = EXACT.cast(lift(x), np.dtype(dtype)).astype(np.float64)
             expected = np.atleast_1d(x).astype(dtype).astype(np.float64)
             assert np.array_equal(found, expected, equal_nan=True)
 
@@ -89,11 +89,9 @@ def test_rounding_agrees_with_numpy(values):
 @pytest.mark.parametrize(
     ("name", "function"),
     [
-        ("reciprocal", lambda x: 1 / x),
-        ("square", np.square),
         ("sqrt", np.sqrt),
         ("rsqrt", lambda x: 1 / np.sqrt(x)),
-        ("Abs", np.abs),
+        ("abs", np.abs),
         ("sign", np.sign),
         ("exp", np.exp),
         ("log", np.log),
@@ -103,25 +101,31 @@ def test_rounding_agrees_with_numpy(values):
         ("sin", np.sin),
         ("cos", np.cos),
         ("floor", np.floor),
-        ("RoundHalfEven", np.round),
-        ("CubeRoot", np.cbrt),
-        ("IsFinite", np.isfinite),
+        ("round", np.round),
+        ("cbrt", np.cbrt),
+        ("isfinite", np.isfinite),
     ],
 )
 def test_functions_mean_what_they_mean_in_ieee_754(name, function):
     with np.errstate(all="ignore"):
         expected = function(SAMPLE)
-        assert close(EXACT[name](lift(SAMPLE)), expected)
+        assert close(EXACT.elementwise(name)(lift(SAMPLE)), expected)
 
 
 @pytest.mark.parametrize(
     ("name", "function"),
-    [("power", np.power), ("atan2", np.arctan2), ("Max", np.maximum), ("Min", np.minimum)],
+    [
+        ("div", np.divide),
+        ("pow", np.power),
+        ("atan2", np.arctan2),
+        ("maximum", np.maximum),
+        ("minimum", np.minimum),
+    ],
 )
 def test_functions_of_two_arguments_do_too(name, function):
     with np.errstate(all="ignore"):
         expected = function(X, Y)
-        assert close(EXACT[name](lift(X), lift(Y)), expected)
+        assert close(EXACT.elementwise(name)(lift(X), lift(Y)), expected)
 
 
 @pytest.mark.parametrize("operator", [np.add, np.multiply, np.less, np.less_equal, np.not_equal])
@@ -136,17 +140,17 @@ def test_operators_do_too(operator):
 def test_reductions_keep_their_axes_with_extent_1(shape, axes):
     x = np.random.default_rng(0).normal(size=shape)
     every = axes or (0, 1, 2)
-    for name, function, empty in (("LeafSum", np.sum, 0.0), ("LeafMax", np.max, -np.inf)):
+    for name, function, empty in (("sum", np.sum, 0.0), ("max", np.max, -np.inf)):
         expected = function(x, axis=every, keepdims=True, initial=empty)
-        found = EXACT[name](lift(x), axes, shape)
+        found = EXACT.reduce(name, lift(x), axes, shape)
         assert found.shape == expected.shape
         assert close(found, expected)
 
 
 def test_reductions_repeat_what_does_not_vary():
-    assert EXACT["LeafSum"](lift(2.0), (), (3, 5)).astype(float) == [[30.0]]
+    assert EXACT.reduce("sum", lift(2.0), (), (3, 5)).astype(float) == [[30.0]]
 
 
 def test_sums_keep_what_is_far_smaller_than_their_terms():
     with mpmath.workdps(DIGITS):
-        assert EXACT["LeafSum"](lift([1e40, 1.0, -1e40]), (), (3,)) == [1]
+        assert EXACT.reduce("sum", lift([1e40, 1.0, -1e40]), (), (3,)) == [1]

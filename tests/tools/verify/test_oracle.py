@@ -131,7 +131,7 @@ def test_a_missing_input_is_named():
     with pytest.raises(UsageError, match="needs the load 'mu'; given: 'g', 'p'"):
         oracle.step([{"g": normal(2), "p": normal(2)}], 1, HYPER)
     arrays = dict.fromkeys(("g", "p", "mu", "nu"), normal(2))
-    with pytest.raises(UsageError, match="needs the hyper 'b1'; given: none"):
+    with pytest.raises(UsageError, match="needs the hyper 'learning_rate'; given: none"):
         oracle.step([arrays], 1, {})
 
 

@@ -1,4 +1,4 @@
-"""A lock between processes, and between threads of one, that ends with whoever holds it."""
+"""A lock between processes, and between threads of one, that ends with its holder."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _acquire(path: Path) -> int:
 
 
 def _still_named(descriptor: int, path: Path) -> bool:
-    """Whether the file is the one of this name, or was removed by the holder before."""
+    """True where the open file still has this name, and was not removed by the last holder."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except FileNotFoundError:

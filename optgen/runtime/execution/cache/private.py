@@ -1,4 +1,4 @@
-"""The directory of this process, for when the user's cache cannot be written."""
+"""A temporary directory of this process, used where the user's cache cannot be written."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def open_instead(reason: str, setting: str) -> None:
     """Makes the directory and says why, unless that was done before.
 
     Args:
-      reason: why the cache cannot serve.
+      reason: the reason for which the cache cannot serve.
       setting: the environment variable that names another cache.
 
     Raises:

@@ -1,8 +1,8 @@
-"""What was compiled, kept for the user: made once, whole or not at all, and trusted only then.
+"""The store of compiled files: each is built once, written whole or not at all, and checked.
 
 A file ``STEM.SUFFIX`` is valid where ``STEM.json`` beside it holds its size and hash. Both are
-written under another name and renamed, the hash last, so that whoever is killed leaves nothing
-that passes for one. Who makes one holds a lock, which the system lets go with its holder.
+written under another name and renamed, the hash last, so that a process that is killed leaves
+nothing that passes for a valid file. A builder holds a lock, which the system releases with it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from optgen.runtime.execution.cache.lock import locked
 from optgen.runtime.execution.home import cache_home
 
 Build = Callable[[Path], bytes]
-"""Makes the bytes of a file, with an empty directory for whatever it writes on the way."""
+"""Returns the bytes of a file; takes an empty directory for its temporary files."""
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _REMEDY = f"or name another directory in {CACHE_DIR.name}"
@@ -34,26 +34,26 @@ class Store:
     """The files of one kind, in a directory of their own.
 
     Attributes:
-      name: of the directory.
-      suffix: of the files.
+      name: the name of the directory.
+      suffix: the suffix of the files.
     """
 
     def __init__(self, name: str, suffix: str) -> None:
         self.name, self.suffix = name, suffix
 
     def directory(self) -> Path:
-        """Where they are kept, whether it exists or not."""
+        """The directory of the files, which need not exist yet."""
         return cache_home() / self.name
 
     def fetch(self, stem: str, build: Build) -> Path:
-        """The file of this name, made if it is not there whole.
+        """The file of this name, built where it is missing or damaged.
 
         Where the cache cannot be written, a warning says so once, and a directory of this process
         serves until it ends.
 
         Args:
-          stem: the file's name without its suffix; it must tell apart whatever differs.
-          build: makes the file.
+          stem: the file's name without its suffix; two different files need two stems.
+          build: builds the file.
 
         Raises:
           CacheError: where the cache or the file belongs to someone else, or others can write it;
@@ -85,7 +85,7 @@ class Store:
 
 
 def discard(file: Path) -> None:
-    """Forgets a file that turned out to be of no use."""
+    """Removes a file that turned out to be unusable, with its record."""
     for path in (_record_path(file), file):
         with contextlib.suppress(OSError):
             path.unlink()
@@ -100,30 +100,30 @@ def _made(home: Path) -> Path:
 
 
 def _trusted(home: Path) -> bool:
-    """Whether a directory exists.
+    """True where a directory exists.
 
     Raises:
-      CacheError: where others could put something into it.
+      CacheError: where others could write into it.
     """
     for path in (home.parent, home):
         try:
-            found = path.stat()
+            status = path.stat()
         except OSError:
             return False
-        if not stat.S_ISDIR(found.st_mode):
+        if not stat.S_ISDIR(status.st_mode):
             raise CacheError(f"{path} is no directory: remove it, {_REMEDY}")
-        _own(path, found, "chmod go-w")
+        _own(path, status, "chmod go-w")
     return True
 
 
-def _own(path: Path, found: os.stat_result, command: str) -> None:
-    """Refuses what somebody else made or may have changed."""
-    if found.st_uid != os.geteuid():
+def _own(path: Path, status: os.stat_result, command: str) -> None:
+    """Refuses a path that belongs to another user, or that others can write."""
+    if status.st_uid != os.geteuid():
         raise CacheError(
-            f"{path} belongs to the user {found.st_uid}, not to {os.geteuid()}, and code that "
+            f"{path} belongs to the user {status.st_uid}, not to {os.geteuid()}, and code that "
             f"someone else can write is never loaded: remove it, {_REMEDY}"
         )
-    if found.st_mode & _OTHERS_WRITE:
+    if status.st_mode & _OTHERS_WRITE:
         raise CacheError(
             f"{path} can be written by other users, and code that someone else can write is never "
             f"loaded: `{command}` it, {_REMEDY}"
@@ -131,7 +131,7 @@ def _own(path: Path, found: os.stat_result, command: str) -> None:
 
 
 def _whole(file: Path) -> bool:
-    """Whether the file is there, complete, and as it was written."""
+    """True where the file exists, and has the size and the hash of its record."""
     try:
         return _read_own(_record_path(file)) == _record(_read_own(file))
     except OSError:

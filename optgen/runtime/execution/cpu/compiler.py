@@ -22,7 +22,16 @@ NATIVE = Path(__file__).parent / "native"
 LIBRARIES = Store("cpu", ".so")
 """Where the C and C++ sources are."""
 
-HEADERS: Mapping[str, Path] = {"optgen_kernel.h": NATIVE, "optgen_sweep.h": NATIVE}
+HEADERS: Mapping[str, Path] = dict.fromkeys(
+    (
+        "optgen_kernel.h",
+        "optgen_numbers.h",
+        "optgen_leaf.h",
+        "optgen_reductions.h",
+        "optgen_launch.h",
+    ),
+    NATIVE,
+)
 """What emitted kernels include, besides the standard library: name and directory."""
 
 FLAGS = (

@@ -1,4 +1,4 @@
-"""What an emitted function is given as ``leaf``: what it can know of the whole leaf."""
+"""The argument ``leaf`` of an emitted function: what it can know of the whole leaf."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
+from optgen.runtime.vocabulary.view import dimension_names, extent_name
+
 IDENTITY = {"sum": 0.0, "max": -math.inf, "min": math.inf}
-"""What a reduction over nothing gives."""
+"""The result of a reduction over nothing."""
 
 COMBINE: Mapping[str, Callable[[Any, Any], Any]] = {
     "sum": jnp.add,
     "max": jnp.maximum,
     "min": jnp.minimum,
 }
-"""How what two parts are reduced to makes one."""
+"""Functions that make one of two parts of a reduction."""
 
 
 class Block:
@@ -40,34 +42,46 @@ class Block:
     ) -> None:
         self.extents, self.tags, self.shape = extents, tags, shape
         self.inside = inside or {}
+        self._numbers = {
+            extent_name(name): d for d, name in enumerate(dimension_names(len(extents)))
+        }
 
-    def count(self, *dimensions: int) -> float:
-        """How many elements the leaf has along these dimensions of the view, or along all."""
-        extents = [self.extents[d] for d in dimensions] if dimensions else self.extents
+    def count(self, *dimensions: str) -> float:
+        """The number of elements of the leaf along dimensions such as ``rows``, or along all."""
+        extents = [self.extents[self._numbers[d]] for d in dimensions] or self.extents
         return float(max(1, math.prod(extents)))
 
-    def filled(self, x: Any, *dimensions: int) -> Any:
-        """The value repeated along these dimensions of the view, or along all."""
-        places = self._places(dimensions)
-        return jnp.broadcast_to(x, [n if d in places else 1 for d, n in enumerate(self.shape)])
+    def single(self, x: Any) -> Any:
+        """A number as a value that varies along nothing, in float32."""
+        return jnp.full([1] * len(self.shape), x, jnp.float32)
 
-    def sum(self, x: Any, *dimensions: int) -> Any:
-        """The sum over these dimensions of the view, or over all, which keep the extent 1."""
+    def filled(self, x: Any, *dimensions: str) -> Any:
+        """The value repeated along these dimensions, or along all; a number in float32."""
+        places = self._places(dimensions)
+        shape = [n if d in places else 1 for d, n in enumerate(self.shape)]
+        if isinstance(x, int | float):
+            return jnp.full(shape, x, jnp.float32)
+        return jnp.broadcast_to(x, shape)
+
+    def sum(self, x: Any, *dimensions: str) -> Any:
+        """The sum over these dimensions, or over all, which keep the extent 1."""
         return self._reduce(jnp.sum, "sum", x, dimensions)
 
-    def max(self, x: Any, *dimensions: int) -> Any:
+    def max(self, x: Any, *dimensions: str) -> Any:
         """The maximum, likewise."""
         return self._reduce(jnp.max, "max", x, dimensions)
 
-    def min(self, x: Any, *dimensions: int) -> Any:
+    def min(self, x: Any, *dimensions: str) -> Any:
         """The minimum, likewise."""
         return self._reduce(jnp.min, "min", x, dimensions)
 
-    def _places(self, dimensions: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(d for d, tag in enumerate(self.tags) if not dimensions or tag in dimensions)
+    def _places(self, dimensions: tuple[str, ...]) -> tuple[int, ...]:
+        """The dimensions of values that these dimensions of the view are made of."""
+        numbers = [self._numbers[d] for d in dimensions]
+        return tuple(d for d, tag in enumerate(self.tags) if not dimensions or tag in numbers)
 
     def _reduce(
-        self, function: Callable[..., Any], how: str, x: Any, dimensions: tuple[int, ...]
+        self, function: Callable[..., Any], how: str, x: Any, dimensions: tuple[str, ...]
     ) -> Any:
         places = self._places(dimensions)
         for d in places:

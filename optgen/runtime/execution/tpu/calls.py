@@ -25,7 +25,7 @@ def lowered(
     vmem: int,
     grid: tuple[int, ...] = (),
     parallel: tuple[bool, ...] = (),
-    lasting: Sequence[bool],
+    in_hbm: Sequence[bool],
     **options: Any,
 ) -> Sequence[Any]:
     """Calls a kernel.
@@ -37,7 +37,7 @@ def lowered(
       vmem: the vector memory that it takes, in bytes.
       grid: how often it runs, along several dimensions.
       parallel: along which of them its steps may run in any order, on several cores.
-      lasting: which of the arrays the kernel itself brings from memory: XLA, which else copies
+      in_hbm: which of the arrays the kernel itself brings from memory: XLA, which else copies
         some to VMEM while other kernels run, leaves them there.
       **options: what ``pallas_call`` takes besides.
     """
@@ -53,12 +53,12 @@ def lowered(
     def call(*arrays: Any) -> Sequence[Any]:
         placed = [
             pltpu.with_memory_space_constraint(x, pltpu.HBM) if stays else x
-            for x, stays in zip(arrays, lasting, strict=True)
+            for x, stays in zip(arrays, in_hbm, strict=True)
         ]
-        made: Sequence[Any] = launch(*placed)
-        return made
+        results: Sequence[Any] = launch(*placed)
+        return results
 
-    return chip.aimed(call, options["out_shape"], *arrays)
+    return chip.for_generation(call, options["out_shape"], *arrays)
 
 
 def interpreted(
@@ -69,7 +69,7 @@ def interpreted(
     vmem: int,
     grid: tuple[int, ...] = (),
     parallel: tuple[bool, ...] = (),
-    lasting: Sequence[bool],
+    in_hbm: Sequence[bool],
     out_shape: Sequence[jax.ShapeDtypeStruct],
     in_specs: Sequence[Any],
     out_specs: Sequence[Any],
@@ -77,8 +77,8 @@ def interpreted(
 ) -> Sequence[Any]:
     """Runs a kernel on the CPU, and looks for races; see ``lowered``.
 
-    What a tile has beyond the edge of an array is NaN. The interpreter pads arrays by itself, but
-    forgets to cut results that are in the place of an argument.
+    Elements of a tile beyond the edge of an array are NaN. The interpreter pads arrays by itself,
+    but forgets to cut results that are in the place of an argument.
     """
     from jax.experimental import pallas as pl
     from jax.experimental.pallas import tpu as pltpu
@@ -104,10 +104,10 @@ def interpreted(
         )
         for x, spec in zip(arrays, in_specs, strict=True)
     ]
-    made = launch(*padded)
+    results = launch(*padded)
     return [
-        x[tuple(slice(0, n) for n in wanted.shape)]
-        for x, wanted in zip(made, out_shape, strict=True)
+        x[tuple(slice(0, n) for n in result.shape)]
+        for x, result in zip(results, out_shape, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""The generations of TPUs: what is known of them without one."""
+"""The generations of TPUs: their figures, and lowering for one that is not here."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from jax.interpreters import mlir
 
 from optgen import config
 from optgen.errors import TargetError
+from optgen.runtime.vocabulary.machine import Limits
 
 _MIB = 2**20
 
@@ -35,7 +36,7 @@ class Generation:
 
     @property
     def room(self) -> int:
-        """What a launch may take of it; the rest is the compiler's."""
+        """The part of it that a launch may take; the rest is the compiler's."""
         return self.vmem * 3 // 4
 
 
@@ -71,8 +72,8 @@ def generation() -> str:
     if chosen := _chosen.get():
         return chosen
     kind = jax.devices()[0].device_kind
-    for name, found in GENERATIONS.items():
-        if kind in found.kinds:
+    for name, known in GENERATIONS.items():
+        if kind in known.kinds:
             return name
     name = config.TPU.get()
     if name not in GENERATIONS:
@@ -87,14 +88,14 @@ def vmem() -> int:
     return GENERATIONS[generation()].vmem
 
 
-def room() -> int:
-    """What a launch may take of it."""
-    return GENERATIONS[generation()].room
+def limits() -> Limits:
+    """Returns the limits of launches that are lowered for that generation."""
+    return Limits(on_chip_bytes=GENERATIONS[generation()].room)
 
 
 @functools.cache
 def unavailable() -> str | None:
-    """Why TPU kernels cannot be lowered in this process; None where they can."""
+    """Says why TPU kernels cannot be lowered in this process; None where they can."""
     pallas = importlib.util.find_spec("jax.experimental.pallas")  # which is not imported for it
     places = pallas.submodule_search_locations if pallas else None
     if not any((Path(place) / "tpu.py").exists() for place in places or ()):
@@ -102,11 +103,11 @@ def unavailable() -> str | None:
     return None
 
 
-_aimed = Primitive("optgen_tpu")
-_aimed.multiple_results = True
+_for_generation = Primitive("optgen_tpu")
+_for_generation.multiple_results = True
 
 
-def aimed(
+def for_generation(
     function: Callable[..., Sequence[Any]],
     out_shape: Sequence[jax.ShapeDtypeStruct],
     *arrays: Any,
@@ -117,16 +118,16 @@ def aimed(
     device which it is.
     """
     shapes = tuple((x.shape, x.dtype) for x in out_shape)
-    results: Sequence[Any] = _aimed.bind(*arrays, function=function, shapes=shapes)
+    results: Sequence[Any] = _for_generation.bind(*arrays, function=function, shapes=shapes)
     return results
 
 
-@_aimed.def_abstract_eval
+@_for_generation.def_abstract_eval
 def _shapes(*_: Any, function: Any, shapes: Sequence[tuple[Any, Any]]) -> list[Any]:
     return [jax.core.ShapedArray(shape, dtype) for shape, dtype in shapes]
 
 
-@_aimed.def_impl
+@_for_generation.def_impl
 def _evaluate(*arrays: Any, function: Callable[..., Any], shapes: Any) -> Any:
     return function(*arrays)
 
@@ -136,7 +137,7 @@ def _lower(ctx: Any, *arrays: Any, function: Callable[..., Any], shapes: Any) ->
         return mlir.lower_fun(lambda *xs: function(*xs), multiple_results=True)(ctx, *arrays)
 
 
-mlir.register_lowering(_aimed, _lower)
+mlir.register_lowering(_for_generation, _lower)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How a leaf lies in a TPU's memory, and the tiles that it is cut into.
+"""The layout of a leaf in a TPU's memory, and the tiles that it is cut into.
 
 A TPU stores the last two dimensions of an array in tiles of 8×128 elements. XLA takes the two axes
 that waste the least on padding for these, whatever the order of the axes is. A kernel whose
@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from optgen.runtime.vocabulary.kernels import Groups
+from optgen.runtime.vocabulary.view import Groups
 
 LANES, SUBLANES = 128, 8
 
@@ -81,37 +81,40 @@ class Frame:
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """How many tiles there are along each dimension."""
+        """The number of tiles along each dimension."""
         return tuple(-(-n // t) for n, t in zip(self.dims, self.tile, strict=True))
 
     @property
     def tiles(self) -> int:
-        """How many tiles there are."""
+        """The number of tiles."""
         return math.prod(self.counts)
 
-    def seen(self, x: Any) -> Any:
+    def to_kernel(self, x: Any) -> Any:
         """An array of the leaf's shape as kernels see it."""
         return x.transpose(self.order).reshape(self.dims)
 
-    def unseen(self, x: Any) -> Any:
+    def from_kernel(self, x: Any) -> Any:
         """The array of the leaf's shape that kernels see so."""
         stored = x.reshape([self.shape[axis] for axis in self.order])
         return stored.transpose([self.order.index(axis) for axis in range(len(self.shape))])
 
-    def tags(self, view: Groups) -> tuple[int, ...]:
-        """Which dimension of a view each dimension is a part of."""
-        if not view:
-            return (0,) * len(self.dims)
-        return tuple(next(d for d, group in enumerate(view) if a in group) for a in self.axes)
+    def tags(self, groups: Groups) -> tuple[int, ...]:
+        """Of each dimension the dimension of a view that it is a part of.
 
-    def along(self, view: Groups, axes: tuple[int, ...]) -> tuple[int, ...]:
+        A dimension of a view that has no axes is that of none.
+        """
+        if not groups:
+            return (0,) * len(self.dims)
+        return tuple(next(d for d, group in enumerate(groups) if a in group) for a in self.axes)
+
+    def along(self, groups: Groups, axes: tuple[int, ...]) -> tuple[int, ...]:
         """The dimensions that some dimensions of a view are made of."""
-        return tuple(d for d, tag in enumerate(self.tags(view)) if tag in axes)
+        return tuple(d for d, tag in enumerate(self.tags(groups)) if tag in axes)
 
 
 @functools.cache
 def frame_of(shape: tuple[int, ...], itemsize: int) -> Frame:
-    """How kernels see a leaf of this shape, whose parameter is stored in so many bytes each."""
+    """The frame of a leaf of this shape, whose parameter has elements of so many bytes."""
     order = order_of(shape, itemsize)
     dims, axes = tuple(shape[axis] for axis in order), order
     if len(shape) == 1 and shape[0] % LANES == 0:  # the same bytes, eight times as dense in VMEM

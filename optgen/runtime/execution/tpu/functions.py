@@ -1,4 +1,4 @@
-"""What emitted kernels call where Mosaic has no operation of its own."""
+"""Functions that emitted kernels call where Mosaic has no operation of its own."""
 
 from __future__ import annotations
 

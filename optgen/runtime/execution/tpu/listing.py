@@ -13,7 +13,7 @@ _CALL = "tpu_custom_call"
 
 
 def listing(step: Callable[..., Any], *arguments: Any) -> str:
-    """What Pallas makes of the launches of a step, each distinct one once.
+    """Returns what Pallas makes of the launches of a step, each distinct one once.
 
     Nothing runs, and no TPU is needed.
 

@@ -21,7 +21,7 @@ Window = tuple[slice, ...]
 
 @dataclass(frozen=True, slots=True)
 class Small:
-    """Where the elements of a small value of a leaf are.
+    """The places of the elements of a small value of a leaf.
 
     Attributes:
       frame: the leaf.
@@ -33,7 +33,7 @@ class Small:
 
     @property
     def rank(self) -> int:
-        """How many dimensions the leaf has, as kernels see it."""
+        """The number of dimensions of the leaf, as kernels see it."""
         return len(self.frame.dims)
 
     @property
@@ -49,12 +49,12 @@ class Small:
     @property
     def stored_shape(self) -> tuple[int, ...]:
         """The shape of the array in memory."""
-        return self._laid(self.shape)
+        return self._in_lanes(self.shape)
 
     @property
     def scratch_shape(self) -> tuple[int, ...]:
         """The shape of the parts of all tiles, one after another."""
-        return (math.prod(self._counts), *self._laid(self.part_shape))
+        return (math.prod(self._counts), *self._in_lanes(self.part_shape))
 
     @property
     def bytes(self) -> int:
@@ -65,42 +65,42 @@ class Small:
         return tuple(n if d in self.along else 1 for d, n in enumerate(extents))
 
     @property
-    def _upright(self) -> bool:
-        """Whether it varies along rows and not along columns."""
+    def _along_rows_only(self) -> bool:
+        """True where it varies along rows and not along columns, of the tiles in memory."""
         return self.rank >= 2 and self.rank - 2 in self.along and self.rank - 1 not in self.along
 
-    def _laid(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+    def _in_lanes(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of a value as it lies in memory."""
         if not self.along:
             return 1, 1
-        return (*shape[:-2], shape[-1], shape[-2]) if self._upright else shape
+        return (*shape[:-2], shape[-1], shape[-2]) if self._along_rows_only else shape
 
-    def lay(self, value: Any) -> Any:
+    def to_lanes(self, value: Any) -> Any:
         """A value, or a part of it, as it lies in memory."""
         if not self.along:
             return value.reshape(1, 1)
-        return jnp.swapaxes(value, -1, -2) if self._upright else value
+        return jnp.swapaxes(value, -1, -2) if self._along_rows_only else value
 
-    def raise_(self, laid: Any) -> Any:
+    def from_lanes(self, x: Any) -> Any:
         """The value, or the part of it, that lies so in memory."""
         if not self.along:
-            return laid.reshape((1,) * self.rank)
-        return jnp.swapaxes(laid, -1, -2) if self._upright else laid
+            return x.reshape((1,) * self.rank)
+        return jnp.swapaxes(x, -1, -2) if self._along_rows_only else x
 
     # A slot of the leaf, whose axes have the extent 1 or the leaf's, or which has none.
 
-    def stored(self, slot: Any) -> Any:
+    def from_slot(self, slot: Any) -> Any:
         """The array in memory of a slot."""
         if not self.along:
             return slot.reshape(1, 1)
-        return self.lay(slot.transpose(self.frame.order).reshape(self.shape))
+        return self.to_lanes(slot.transpose(self.frame.order).reshape(self.shape))
 
-    def unstored(self, x: Any, shape: tuple[int, ...]) -> Any:
+    def to_slot(self, x: Any, shape: tuple[int, ...]) -> Any:
         """The slot of this shape that is stored so."""
         if not self.along:
             return x.reshape(shape)
         order = self.frame.order
-        value = self.raise_(x).reshape([shape[axis] for axis in order])
+        value = self.from_lanes(x).reshape([shape[axis] for axis in order])
         return value.transpose([order.index(axis) for axis in range(len(shape))])
 
     # Its parts in VMEM.
@@ -117,27 +117,27 @@ class Small:
 
     def read(self, scratch: Any, ids: Sequence[Any]) -> Any:
         """The part of a tile, given its number along each dimension."""
-        return self.raise_(scratch[self._place(ids)])
+        return self.from_lanes(scratch[self._place(ids)])
 
     def write(self, scratch: Any, ids: Sequence[Any], part: Any) -> None:
         """Keeps the part of a tile."""
-        scratch[self._place(ids)] = self.lay(jnp.broadcast_to(part, self.part_shape))
+        scratch[self._place(ids)] = self.to_lanes(part)
 
     def load(self, stored: Any, scratch: Any) -> None:
         """Brings all parts from memory."""
         for ids in self._tiles():
             window, corner = self._windows(ids)
-            scratch[(self._place(ids), *corner)] = stored[window].astype(jnp.float32)
+            scratch[(self._place(ids), *corner)] = stored[window]
 
     def store(self, scratch: Any, stored: Any) -> None:
         """Sends all parts to memory."""
         for ids in self._tiles():
             window, corner = self._windows(ids)
-            stored[window] = scratch[(self._place(ids), *corner)].astype(stored.dtype)
+            stored[window] = scratch[(self._place(ids), *corner)]
 
     def gather(self, scratch: Any) -> Any:
         """The value."""
-        return self.raise_(self._joined(scratch, {}, self.along))
+        return self.from_lanes(self._joined(scratch, {}, self.along))
 
     def _joined(self, scratch: Any, ids: dict[int, int], rest: tuple[int, ...]) -> Any:
         if not rest:
@@ -149,14 +149,14 @@ class Small:
         return parts[0] if count == 1 else jnp.concatenate(parts, axis)
 
     def _axis(self, d: int) -> int:
-        return d + 1 if self._upright and d == self.rank - 2 else d
+        return d + 1 if self._along_rows_only and d == self.rank - 2 else d
 
     def scatter(self, scratch: Any, value: Any) -> None:
         """Keeps all parts of a value."""
-        laid = self.lay(jnp.broadcast_to(value, self.shape))
+        whole = self.to_lanes(value)
         for ids in self._tiles():
             window, corner = self._windows(ids)
-            scratch[(self._place(ids), *corner)] = laid[window]
+            scratch[(self._place(ids), *corner)] = whole[window]
 
     def _tiles(self) -> Iterator[list[int]]:
         for numbers in itertools.product(*(range(n) for n in self._counts)):
@@ -164,9 +164,9 @@ class Small:
             yield [ids.get(d, 0) for d in range(self.rank)]
 
     def _windows(self, ids: Sequence[int]) -> tuple[Window, Window]:
-        """Where the part of a tile is in what is stored, and where that is in the part."""
-        begins = self._laid(tuple(i * t for i, t in zip(ids, self.part_shape, strict=True)))
-        parts = self._laid(self.part_shape)
+        """The windows of the part of a tile in what is stored, and of that in the part."""
+        begins = self._in_lanes(tuple(i * t for i, t in zip(ids, self.part_shape, strict=True)))
+        parts = self._in_lanes(self.part_shape)
         if not self.along:
             begins = (0, 0)
         windows = [

@@ -1,292 +1,251 @@
-"""A launch on one large leaf, tile by tile; in several sweeps where it stays in VMEM between them.
+"""A launch on one leaf, tile by tile; in several sweeps where it stays in VMEM between them.
 
 The grid is sweeps × tiles. The pipeline brings the tiles of an array in the sweep that reads it
 first, and sends those of a result in the sweep that writes it last: the first sweep of a resident
-leaf runs while it arrives, and the last one while it leaves. Between them its tiles are kept in
+leaf runs while it arrives, and the last one while it goes. Between them its tiles are held in
 scratch. What is small is there as a whole, from the first step to the last.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
-from optgen.runtime.execution.launches import Task
 from optgen.runtime.execution.tpu.block import COMBINE, IDENTITY
 from optgen.runtime.execution.tpu.calls import Call
-from optgen.runtime.execution.tpu.frame import Frame, padded
-from optgen.runtime.execution.tpu.packed import run_whole
-from optgen.runtime.execution.tpu.work import (
-    Array,
-    Work,
-    call,
-    given,
-    keep,
-    stacked,
-    stored_shape,
-)
-from optgen.runtime.vocabulary.kernels import Routine
-
-_UNROLLED = 4
-"""Tiles of float32 that the compiler needs for values on the way, by the kernels it was given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """One pass over the tiles.
-
-    Attributes:
-      routine: what is done to each tile.
-      before: the settling routines that run first.
-    """
-
-    routine: Routine
-    before: tuple[Routine, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """When the large arrays of a launch move.
-
-    Attributes:
-      arrives: in which sweep the tiles of an array are read from memory.
-      leaves: in which sweep those of a result are written to it.
-      held: the arrays whose tiles a later sweep reads, and which are kept for it.
-    """
-
-    arrives: Mapping[str, int]
-    leaves: Mapping[str, int]
-    held: frozenset[str]
-
-
-def sweeps_of(work: Work) -> tuple[tuple[Sweep, ...], tuple[Routine, ...]]:
-    """The sweeps of a launch, and what settles after the last one."""
-    found: list[Sweep] = []
-    waiting: list[Routine] = []
-    for part in work.parts:
-        if part.kind == "settle":
-            waiting.append(part)
-        else:
-            found.append(Sweep(part, tuple(waiting)))
-            waiting = []
-    return tuple(found), tuple(waiting)
-
-
-@functools.cache
-def course_of(work: Work) -> Course:
-    """When the large arrays of a launch move."""
-    sweeps, _ = sweeps_of(work)
-    reads: dict[str, list[int]] = {}
-    writes: dict[str, list[int]] = {}
-    for k, sweep in enumerate(sweeps):
-        for x in sweep.routine.operands:
-            if work.arrays[x.name].small is None:
-                if x.access in ("in", "in-out"):
-                    reads.setdefault(x.name, []).append(k)
-                if x.access != "in":
-                    writes.setdefault(x.name, []).append(k)
-    arrives = {n: ks[0] for n, ks in reads.items() if work.arrays[n].read}
-    leaves = {n: ks[-1] for n, ks in writes.items() if work.arrays[n].written}
-    touched = {n: min(reads.get(n, []) + writes.get(n, [])) for n in (*reads, *writes)}
-    held = frozenset(n for n, ks in reads.items() if ks[-1] > touched[n])
-    return Course(arrives, leaves, held)
-
-
-def held_bytes(work: Work) -> int:
-    """The VMEM that a launch takes: tiles that come and go, tiles that stay, and what is small."""
-    course, frame, arrays = course_of(work), work.frame, work.arrays
-    tile = {n: padded(frame.tile, _size(x)) * _size(x) for n, x in arrays.items()}
-    moving = sum(2 * tile[n] for n in (*course.arrives, *course.leaves))
-    staying = sum(
-        padded(_held_shape(frame), _size(arrays[n])) * _size(arrays[n]) for n in course.held
-    )
-    small = sum(x.small.bytes for x in work.arrays.values() if x.small)
-    return moving + staying + small + _UNROLLED * 4 * padded(frame.tile, 4)
-
-
-def _held_shape(frame: Frame) -> tuple[int, ...]:
-    """The shape of all tiles of an array, told apart by a dimension that is not in registers."""
-    rank_two = frame.tile if len(frame.tile) > 1 else (1, *frame.tile)
-    return (frame.tiles, *rank_two)
-
-
-def _size(x: Array) -> int:
-    return jnp.dtype(x.dtype).itemsize
+from optgen.runtime.execution.tpu.frame import Frame
+from optgen.runtime.execution.tpu.references import Argument, Bound, References, Result
+from optgen.runtime.execution.tpu.sweeps import Sweep, Sweeps, held_shape
+from optgen.runtime.execution.tpu.work import Functions, Work
+from optgen.runtime.vocabulary.sequence import Kernel, Operand
 
 
 def launch_tiled(
     name: str,
-    functions: Mapping[str, Callable[..., Any]],
-    task: Task,
+    functions: Functions,
     work: Work,
+    arrays: dict[str, Any],
     scalars: Mapping[str, Any],
     pallas: Call,
 ) -> None:
-    """Runs the routines of a leaf.
+    """Runs the kernels of a leaf.
 
     Args:
-      name: what the kernel is called.
+      name: what the launch is called.
       functions: the emitted functions.
-      task: the leaf.
-      work: what is done to it.
+      work: what is done to the leaf.
+      arrays: those of the leaf, by name; results take the place of what was there.
       scalars: what is the same for all leaves.
       pallas: calls Pallas.
     """
-    from jax.experimental import pallas as pl
+    sweeps = Sweeps(work)
+    references = _references(sweeps, arrays, {n: scalars[n] for n in work.scalars})
+    independent = len(sweeps.sweeps) == 1 and not sweeps.small  # and so may be on two cores
+    results = references.launch(
+        pallas,
+        lambda bound: _Step.now(sweeps, functions, bound).run(),
+        name=name,
+        vmem=sweeps.vmem,
+        grid=(len(sweeps.sweeps), *work.frame.counts),
+        parallel=(False, *(independent for _ in work.frame.counts)),
+    )
+    for array, x in results.items():
+        arrays[array] = work.arrays[array].from_kernel(x, arrays.get(array))
+
+
+def _references(
+    sweeps: Sweeps, arrays: Mapping[str, Any], scalars: Mapping[str, Any]
+) -> References[str]:
+    """Large arrays tile by tile, with those that are held in scratch; small ones as a whole."""
     from jax.experimental.pallas import tpu as pltpu
 
-    frame, course = work.frame, course_of(work)
-    sweeps, after = sweeps_of(work)
-    arrays = work.arrays
-    held_shape = _held_shape(frame)[1:]
-    small = {n: x.small for n, x in arrays.items() if x.small}
-    large_in, large_out = list(course.arrives), list(course.leaves)
-    small_in = [n for n in small if arrays[n].read]
-    small_out = [n for n in small if arrays[n].written]
+    references: References[str] = References(scalars)
+    large, frame = sweeps.work.arrays, sweeps.work.frame
+    for name, k in sweeps.loads.items():
+        array = large[name].to_kernel(arrays[name])
+        references.arguments[name] = Argument(array, _tiles(sweeps, k), in_hbm=True)
+    for name, k in sweeps.stores.items():
+        references.results[name] = Result(large[name].shape, _tiles(sweeps, k))
+    for name in sweeps.held:
+        references.scratch[name] = pltpu.VMEM(held_shape(frame), large[name].dtype)
+    for x in sweeps.small:
+        assert x.small is not None
+        if x.read:
+            array, lasts = x.to_kernel(arrays[x.name]), x.operand.lifetime == "leaf"
+            references.arguments[x.name] = Argument(array, _whole(x.shape.shape), in_hbm=lasts)
+        if x.written:
+            references.results[x.name] = Result(x.shape, _whole(x.shape.shape))
+        references.scratch[x.name] = pltpu.VMEM(x.small.scratch_shape, x.dtype)
+    return references
 
-    def kernel(*refs: Any) -> None:
-        take = iter(refs)
-        given_scalars = next(take)
-        sources = {n: next(take) for n in large_in}
-        stored = {n: next(take) for n in small_in}
-        targets = {n: next(take) for n in large_out}
-        made = {n: next(take) for n in small_out}
-        kept = {n: next(take) for n in sorted(course.held)}
-        scratch = {n: next(take) for n in small}
-        numbers = {s: given_scalars[i] for i, s in enumerate(work.scalars)}
-        ids = [pl.program_id(1 + d) for d in range(len(frame.dims))]
+
+def _tiles(sweeps: Sweeps, k: int) -> Any:
+    """Tile by tile in one sweep; before it the first tile waits, after it the last."""
+    from jax.experimental import pallas as pl
+
+    frame = sweeps.work.frame
+
+    def index(sweep: Any, *ids: Any) -> tuple[Any, ...]:
+        if len(sweeps.sweeps) == 1:
+            return ids
+        return tuple(
+            jnp.where(sweep < k, 0, jnp.where(sweep > k, count - 1, i))
+            for i, count in zip(ids, frame.counts, strict=True)
+        )
+
+    return pl.BlockSpec(frame.tile, index)
+
+
+def _whole(shape: tuple[int, ...]) -> Any:
+    from jax.experimental import pallas as pl
+
+    return pl.BlockSpec(shape, lambda *_: (0,) * len(shape))
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One step of the grid: a tile in a sweep.
+
+    Attributes:
+      sweeps: the sweeps of the launch.
+      functions: the emitted functions.
+      refs: the references of the launch.
+      sweep: the number of the sweep.
+      ids: the number of the tile along each dimension.
+      tile: its number among all.
+    """
+
+    sweeps: Sweeps
+    functions: Functions
+    refs: Bound[str]
+    sweep: Any
+    ids: tuple[Any, ...]
+    tile: Any
+
+    @classmethod
+    def now(cls, sweeps: Sweeps, functions: Functions, refs: Bound[str]) -> _Step:
+        """The step at which a kernel is."""
+        from jax.experimental import pallas as pl
+
+        frame = sweeps.work.frame
+        ids = tuple(pl.program_id(1 + d) for d in range(len(frame.dims)))
         tile: Any = 0
         for number, count in zip(ids, frame.counts, strict=True):
             tile = tile * count + number
-        begins, ends = tile == 0, tile == frame.tiles - 1
+        return cls(sweeps, functions, refs, pl.program_id(0), ids, tile)
+
+    @property
+    def work(self) -> Work:
+        """The kernels and their arrays."""
+        return self.sweeps.work
+
+    @property
+    def frame(self) -> Frame:
+        """The leaf as kernels see it."""
+        return self.work.frame
+
+    def run(self) -> None:
+        """Small arrays arrive at the first step, each sweep has its steps, and they go."""
+        from jax.experimental import pallas as pl
+
+        sweeps = self.sweeps.sweeps
+        begins, ends = self.tile == 0, self.tile == self.frame.tiles - 1
+        pl.when(begins & (self.sweep == 0))(self._load_small)
+        for k, sweep in enumerate(sweeps):
+            run = functools.partial(self._run_sweep, k, sweep, begins)
+            if len(sweeps) == 1:
+                run()
+            else:
+                pl.when(self.sweep == k)(run)
+        pl.when(ends & (self.sweep == len(sweeps) - 1))(self._store_small)
+
+    def _load_small(self) -> None:
+        for x in self.sweeps.small:
+            if x.small and x.read:
+                x.small.load(self.refs.arguments[x.name], self.refs.scratch[x.name])
+
+    def _store_small(self) -> None:
+        self._finalize(self.sweeps.after)
+        for x in self.sweeps.small:
+            if x.small and x.written:
+                x.small.store(self.refs.scratch[x.name], self.refs.results[x.name])
+
+    def _run_sweep(self, k: int, sweep: Sweep, begins: Any) -> None:
+        from jax.experimental import pallas as pl
+
+        kernel = sweep.kernel
+        pl.when(begins)(functools.partial(self._begin_sweep, sweep))
+        values = {x.name: self._read(x, k) for x in kernel.operands if x.read}
+        self._hold_what_arrives(kernel, k)
         inside = {
-            d: n - ids[d] * t
-            for d, (n, t) in enumerate(zip(frame.dims, frame.tile, strict=True))
+            d: n - self.ids[d] * t
+            for d, (n, t) in enumerate(zip(self.frame.dims, self.frame.tile, strict=True))
             if n % t
         }
+        results = self.work.call(kernel, self.functions, values, self.refs.scalars, inside)
+        for x in kernel.operands:
+            if x.partial:
+                self._accumulate(x, results[x.name])
+            elif x.written:
+                self._write(x, k, results[x.name])
 
-        def settle(routines: Sequence[Routine]) -> None:
-            for part in routines:
-                values = {
-                    x.name: small[x.name].gather(scratch[x.name])
-                    for x in part.operands
-                    if x.access in ("in", "in-out")
-                }
-                run_whole(work, [part], functions, values, numbers)
-                for x in part.operands:
-                    if x.access != "in":
-                        small[x.name].scatter(scratch[x.name], values[x.name])
+    def _begin_sweep(self, sweep: Sweep) -> None:
+        self._finalize(sweep.before)
+        for x in sweep.kernel.operands:
+            if x.partial:
+                scratch = self.refs.scratch[x.name]
+                identity = IDENTITY[str(x.buffer.combine)]
+                scratch[...] = jnp.full(scratch.shape, identity, scratch.dtype)
 
-        def read(n: str, k: int) -> Any:
-            if n in small:
-                return small[n].read(scratch[n], ids)
-            if course.arrives.get(n) == k:
-                return sources[n][...].astype(jnp.float32)
-            return kept[n][tile].astype(jnp.float32).reshape(frame.tile)
+    def _finalize(self, kernels: Sequence[Kernel]) -> None:
+        """Computes small values as a whole."""
+        for kernel in kernels:
+            values = {x.name: self._gathered(x) for x in kernel.operands if x.read}
+            results = self.work.call(kernel, self.functions, values, self.refs.scalars)
+            for x in kernel.operands:
+                small = self.work.arrays[x.name].small
+                if small and x.written:
+                    small.scatter(self.refs.scratch[x.name], results[x.name])
 
-        def write(n: str, k: int, value: Any) -> None:
-            value = jnp.broadcast_to(value, frame.tile).astype(arrays[n].dtype)
-            if course.leaves.get(n) == k:
-                targets[n][...] = value
-            if n in course.held:
-                kept[n][tile] = value.reshape(held_shape)
+    def _gathered(self, x: Operand) -> Any:
+        small = self.work.arrays[x.name].small
+        assert small is not None, "a finalize reads small arrays only"
+        return small.gather(self.refs.scratch[x.name])
 
-        def sweep(k: int) -> None:
-            part = sweeps[k].routine
-            partial = [x for x in part.operands if x.access == "partial"]
+    def _read(self, x: Operand, k: int) -> Any:
+        """The part of an array that a tile of a sweep reads."""
+        small = self.work.arrays[x.name].small
+        if small:
+            return small.read(self.refs.scratch[x.name], self.ids)
+        if self.sweeps.loads.get(x.name) == k:
+            return self.refs.arguments[x.name][...]
+        return self.refs.scratch[x.name][self.tile].reshape(self.frame.tile)
 
-            @pl.when(begins)
-            def _() -> None:
-                settle(sweeps[k].before)
-                for x in partial:
-                    scratch[x.name][...] = jnp.full(
-                        scratch[x.name].shape, IDENTITY[str(x.combine)], jnp.float32
-                    )
+    def _hold_what_arrives(self, kernel: Kernel, k: int) -> None:
+        """Keeps the tiles that later sweeps read, and that this one does not replace."""
+        for x in kernel.operands:
+            arrives = self.sweeps.loads.get(x.name) == k
+            if arrives and x.name in self.sweeps.held and not x.written:
+                self._hold(x.name, self.refs.arguments[x.name][...])
 
-            values = {x.name: read(x.name, k) for x in part.operands if x.access[:2] == "in"}
-            for x in part.operands:  # what arrives, and is not replaced at once, is kept
-                if x.name in course.held and course.arrives.get(x.name) == k and x.access == "in":
-                    kept[x.name][tile] = sources[x.name][...].reshape(held_shape)
-            block = work.block(part, whole=False, inside=inside)
-            found = call(functions[part.function], block, part, values, numbers)
-            for x in part.operands:
-                if x.access == "partial":
-                    before = small[x.name].read(scratch[x.name], ids)
-                    total = COMBINE[str(x.combine)](before, found[x.name])
-                    small[x.name].write(scratch[x.name], ids, total)
-                elif x.access != "in":
-                    write(x.name, k, found[x.name])
+    def _hold(self, name: str, value: Any) -> None:
+        self.refs.scratch[name][self.tile] = value.reshape(held_shape(self.frame)[1:])
 
-        @pl.when(begins & (pl.program_id(0) == 0))
-        def _() -> None:
-            for n in small_in:
-                small[n].load(stored[n], scratch[n])
+    def _write(self, x: Operand, k: int, value: Any) -> None:
+        """Replaces a tile of a large array."""
+        if self.sweeps.stores.get(x.name) == k:
+            self.refs.results[x.name][...] = value
+        if x.name in self.sweeps.held:
+            self._hold(x.name, value)
 
-        for k in range(len(sweeps)):
-            if len(sweeps) == 1:
-                sweep(k)
-            else:
-                pl.when(pl.program_id(0) == k)(functools.partial(sweep, k))
-
-        @pl.when(ends & (pl.program_id(0) == len(sweeps) - 1))
-        def _() -> None:
-            settle(after)
-            for n in small_out:
-                small[n].store(scratch[n], made[n])
-
-    def tiles(k: int) -> pl.BlockSpec:
-        """Tile by tile in one sweep; before it the first tile waits, after it the last."""
-
-        def index(sweep: Any, *ids: Any) -> tuple[Any, ...]:
-            if len(sweeps) == 1:
-                return ids
-            return tuple(
-                jnp.where(sweep < k, 0, jnp.where(sweep > k, count - 1, i))
-                for i, count in zip(ids, frame.counts, strict=True)
-            )
-
-        return pl.BlockSpec(frame.tile, index)
-
-    def whole(n: str) -> pl.BlockSpec:
-        shape = stored_shape(arrays[n], frame)
-        return pl.BlockSpec(shape, lambda *_: (0,) * len(shape))
-
-    reads, writes = [*large_in, *small_in], [*large_out, *small_out]
-    independent = len(sweeps) == 1 and not small  # and so may be shared by two cores
-    outputs = pallas(
-        kernel,
-        [stacked(work.scalars, scalars)] + [given(arrays[n], frame, task.arrays[n]) for n in reads],
-        name=name,
-        vmem=held_bytes(work),
-        grid=(len(sweeps), *frame.counts),
-        parallel=(False, *(independent for _ in frame.counts)),
-        out_shape=[
-            jax.ShapeDtypeStruct(stored_shape(arrays[n], frame), jnp.dtype(arrays[n].dtype))
-            for n in writes
-        ],
-        in_specs=[
-            pl.BlockSpec(memory_space=pltpu.SMEM),
-            *(tiles(course.arrives[n]) for n in large_in),
-            *(whole(n) for n in small_in),
-        ],
-        out_specs=[
-            *(tiles(course.leaves[n]) for n in large_out),
-            *(whole(n) for n in small_out),
-        ],
-        scratch_shapes=[
-            *(
-                pltpu.VMEM(_held_shape(frame), jnp.dtype(arrays[n].dtype))
-                for n in sorted(course.held)
-            ),
-            *(pltpu.VMEM(x.scratch_shape, jnp.float32) for x in small.values()),
-        ],
-        lasting=[False, *(arrays[n].purpose in ("leaf", "temporary") for n in reads)],
-        input_output_aliases={1 + i: writes.index(n) for i, n in enumerate(reads) if n in writes},
-    )
-    for n, x in zip(writes, outputs, strict=True):
-        keep(arrays[n], frame, task, x)
+    def _accumulate(self, x: Operand, part: Any) -> None:
+        """Combines the part of a tile with those before it."""
+        small = self.work.arrays[x.name].small
+        assert small is not None, "reductions are small"
+        scratch = self.refs.scratch[x.name]
+        before = small.read(scratch, self.ids)
+        small.write(scratch, self.ids, COMBINE[str(x.buffer.combine)](before, part))

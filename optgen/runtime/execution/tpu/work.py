@@ -1,156 +1,171 @@
-"""What one launch does to a leaf: some routines in a row, and the arrays that they share."""
+"""The work of one launch on a leaf: some kernels in a row, and the arrays that they share."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
-from optgen.runtime.execution.launches import Task
 from optgen.runtime.execution.tpu.block import Block
-from optgen.runtime.execution.tpu.frame import Frame
+from optgen.runtime.execution.tpu.frame import Frame, frame_of
 from optgen.runtime.execution.tpu.small import Small
-from optgen.runtime.vocabulary.kernels import Operand, Routine, layout
+from optgen.runtime.vocabulary.launches import PlacedLeaf
+from optgen.runtime.vocabulary.sequence import Kernel, Operand
+
+Functions = Mapping[str, Callable[..., Mapping[str, Any]]]
+"""The emitted functions, by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run(Routine):
-    """Routines of one phase that one launch runs on a leaf.
-
-    Attributes:
-      parts: the routines; where there are several the leaf stays in VMEM between them.
-      kept: the temporaries and statistics that later launches read.
-      itemsize: the bytes of an element of the parameter.
-    """
-
-    parts: tuple[Routine, ...] = ()
-    kept: frozenset[str] = frozenset()
-    itemsize: int = 4
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Array:
     """An array of a leaf in a launch.
 
     Attributes:
-      name: its name.
-      dtype: what it is stored in.
+      operand: the buffer, as the first kernel that mentions it has it.
+      frame: how kernels see the leaf.
       small: how it is kept where it does not vary along the whole leaf; else None.
-      purpose: as in the operands.
-      read: whether what it was before the launch is read.
-      written: whether what it is after the launch is needed.
+      read: whether its value from before the launch is read.
+      written: whether its value from after the launch is needed.
     """
 
-    name: str
-    dtype: str
+    operand: Operand
+    frame: Frame
     small: Small | None
-    purpose: str
     read: bool
     written: bool
 
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """The routines of one launch on leaves of one shape.
-
-    Attributes:
-      frame: how the leaf is seen.
-      parts: the routines, in order.
-      kept: the temporaries and statistics that later launches read.
-    """
-
-    frame: Frame
-    parts: tuple[Routine, ...]
-    kept: frozenset[str]
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.operand.name
 
     @property
+    def dtype(self) -> Any:
+        """The dtype in which it is stored."""
+        return jnp.dtype(self.operand.dtype)
+
+    @property
+    def contributes(self) -> bool:
+        """It is a contribution to a reduction over the tree."""
+        return self.operand.lifetime == "contribution"
+
+    @property
+    def shape(self) -> jax.ShapeDtypeStruct:
+        """The array that kernels are given, and that they leave."""
+        dims = self.frame.dims if self.small is None else self.small.stored_shape
+        return jax.ShapeDtypeStruct(dims, self.dtype)
+
+    def to_kernel(self, x: Any) -> Any:
+        """An array of a leaf, or what an earlier launch left, as kernels are given it."""
+        if self.small is None:
+            return self.frame.to_kernel(x)
+        return self.small.from_slot(x) if self.operand.lifetime == "leaf" else x
+
+    def from_kernel(self, x: Any, before: Any) -> Any:
+        """An array that kernels left, in the place of the one that was there before."""
+        if self.small is None:
+            return self.frame.from_kernel(x)
+        return self.small.to_slot(x, before.shape) if self.operand.lifetime == "leaf" else x
+
+
+@dataclass(frozen=True)
+class Work:
+    """The kernels that a launch runs on a leaf.
+
+    Attributes:
+      leaf: the leaf.
+      kernels: the kernels, in order.
+    """
+
+    leaf: PlacedLeaf
+    kernels: tuple[Kernel, ...]
+
+    @functools.cached_property
+    def frame(self) -> Frame:
+        """The leaf as kernels see it."""
+        return frame_of(self.leaf.shape, jnp.dtype(self.leaf.sequence.dtypes[0]).itemsize)
+
+    @functools.cached_property
     def arrays(self) -> Mapping[str, Array]:
-        """All arrays by name, in the order in which the routines mention them."""
-        return _arrays(self)
+        """All arrays by name, in the order in which the kernels mention them."""
+        first: dict[str, tuple[Kernel, Operand]] = {}
+        written: set[str] = set()
+        for kernel in self.kernels:
+            for x in kernel.operands:
+                first.setdefault(x.name, (kernel, x))
+                if x.written:
+                    written.add(x.name)
+        later = self.leaf.sequence.read_after(self.kernels[-1])
+        return {
+            name: Array(
+                operand=x,
+                frame=self.frame,
+                small=self.small(kernel, x),
+                read=x.read,
+                written=name in written
+                and (x.lifetime in ("leaf", "contribution") or name in later),
+            )
+            for name, (kernel, x) in first.items()
+        }
+
+    @property
+    def moved(self) -> tuple[Array, ...]:
+        """The arrays that are read from memory, or written to it."""
+        return tuple(x for x in self.arrays.values() if x.read or x.written)
+
+    @property
+    def contributions(self) -> tuple[str, ...]:
+        """The names of what the leaf contributes to reductions over the tree."""
+        return tuple(x.name for x in self.arrays.values() if x.contributes and x.written)
 
     @property
     def scalars(self) -> tuple[str, ...]:
         """The names of what is the same for all leaves."""
-        return tuple(dict.fromkeys(name for part in self.parts for name in part.scalars))
+        return tuple(dict.fromkeys(name for kernel in self.kernels for name in kernel.scalars))
 
-    def block(self, part: Routine, whole: bool, inside: Mapping[int, Any] | None = None) -> Block:
-        """What a routine's function is told of the leaf."""
-        extents, _ = layout(part.view, self.frame.shape)
-        shape = self.frame.dims if whole else self.frame.tile
-        return Block(extents, self.frame.tags(part.view), shape, inside)
-
-    def small(self, part: Routine, x: Operand) -> Small | None:
-        """How a small operand of a routine is kept; None for a large one."""
+    def small(self, kernel: Kernel, x: Operand) -> Small | None:
+        """The places of the elements of a small operand of a kernel; None for a large one."""
         if isinstance(x.axes, str):
             return None
-        return Small(self.frame, self.frame.along(part.view, x.axes))
+        return Small(self.frame, self.frame.along(self._groups(kernel), x.axes))
 
+    def call(
+        self,
+        kernel: Kernel,
+        functions: Functions,
+        values: Mapping[str, Any],
+        scalars: Mapping[str, Any],
+        inside: Mapping[int, Any] | None = None,
+    ) -> Mapping[str, Any]:
+        """Calls the function of a kernel on values as they are stored.
 
-@functools.cache
-def _arrays(work: Work) -> Mapping[str, Array]:
-    found: dict[str, tuple[Operand, Small | None, bool]] = {}
-    written: set[str] = set()
-    for part in work.parts:
-        for x in part.operands:
-            if x.name not in found:
-                found[x.name] = x, work.small(part, x), x.access in ("in", "in-out")
-            if x.access != "in":
-                written.add(x.name)
-    return {
-        name: Array(name, x.dtype, small, x.purpose, read, name in written and _needed(work, x))
-        for name, (x, small, read) in found.items()
-    }
+        Args:
+          kernel: the kernel.
+          functions: the emitted functions.
+          values: what it reads: of the whole leaf, or of a tile.
+          scalars: what is the same for all leaves.
+          inside: for a tile, see ``Block``; None for the whole leaf.
+        """
+        shape = self.frame.dims if inside is None else self.frame.tile
+        extents = self.leaf.layout(kernel).extents
+        block = Block(extents, self.frame.tags(self._groups(kernel)), shape, inside)
+        read = [values[x.name] for x in kernel.operands if x.read]
+        return functions[kernel.function](block, *read, *(scalars[n] for n in kernel.scalars))
 
+    def call_all(
+        self,
+        kernels: Sequence[Kernel],
+        functions: Functions,
+        values: dict[str, Any],
+        scalars: Mapping[str, Any],
+    ) -> None:
+        """Calls the functions of kernels on values of the whole leaf, and adds their results."""
+        for kernel in kernels:
+            values.update(self.call(kernel, functions, values, scalars))
 
-def _needed(work: Work, x: Operand) -> bool:
-    return x.purpose in ("leaf", "contribution") or x.name in work.kept
-
-
-def given(array: Array, frame: Frame, x: Any) -> Any:
-    """An array of a task as a launch reads it from memory."""
-    if array.small is None:
-        return frame.seen(x)
-    return array.small.stored(x) if array.purpose == "leaf" else x
-
-
-def stored_shape(array: Array, frame: Frame) -> tuple[int, ...]:
-    """The shape of an array as a launch has it in memory."""
-    return frame.dims if array.small is None else array.small.stored_shape
-
-
-def keep(array: Array, frame: Frame, task: Task, x: Any) -> None:
-    """Gives a task what a launch made."""
-    if array.small is None:
-        task.arrays[array.name] = frame.unseen(x)
-    elif array.purpose == "leaf":
-        task.arrays[array.name] = array.small.unstored(x, task.arrays[array.name].shape)
-    else:
-        task.arrays[array.name] = x
-
-
-def rounded(value: Any, dtype: str) -> Any:
-    """A value as it reads when it has been stored."""
-    return value if dtype == "float32" else value.astype(dtype).astype(jnp.float32)
-
-
-def stacked(names: Sequence[str], scalars: Mapping[str, Any]) -> Any:
-    """The scalars of a launch in one array."""
-    if not names:
-        return jnp.zeros(1, jnp.float32)
-    return jnp.stack([scalars[name] for name in names]).astype(jnp.float32)
-
-
-def call(
-    function: Any,
-    block: Block,
-    part: Routine,
-    values: Mapping[str, Any],
-    scalars: Mapping[str, Any],
-) -> Mapping[str, Any]:
-    """Calls an emitted function with what its arguments are."""
-    read = [values[x.name] for x in part.operands if x.access in ("in", "in-out")]
-    found: Mapping[str, Any] = function(block, *read, *(scalars[name] for name in part.scalars))
-    return found
+    def _groups(self, kernel: Kernel) -> tuple[tuple[int, ...], ...]:
+        return () if kernel.flat else self.leaf.groups

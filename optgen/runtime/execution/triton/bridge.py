@@ -31,7 +31,7 @@ from optgen.runtime.execution.triton import dispatch
 from optgen.runtime.execution.triton.modules import launch_function, launch_source
 from optgen.runtime.execution.triton.options import Options
 from optgen.runtime.execution.triton.status import capability, version_of
-from optgen.runtime.vocabulary.kernels import Kernels
+from optgen.runtime.vocabulary.module import Kernels
 
 
 @functools.cache

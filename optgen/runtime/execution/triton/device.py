@@ -83,95 +83,96 @@ def _of(x, how: tl.constexpr, axis: tl.constexpr = None):
 
 
 @triton.jit
-def _of_parts(ptr, parts, empty: tl.constexpr, how: tl.constexpr, real: tl.constexpr):
+def oriented(outer, inner, rows_innermost: tl.constexpr):
+    """What belongs to the rows of a matrix and what to its columns, of a tile along memory."""
+    if rows_innermost:
+        return inner, outer
+    else:
+        return outer, inner
+
+
+@triton.jit
+def _of_parts(ptr, parts, elements, empty: tl.constexpr, how: tl.constexpr):
     offsets = tl.arange(0, 1024)
-    total = tl.full((1024,), empty, real)
+    total = tl.full((1024,), empty, ptr.dtype.element_ty)
     for first in range(0, parts, 1024):
-        part = tl.load(ptr + first + offsets, mask=offsets < parts - first, other=empty)
-        total = _joined(total, part.to(real), how)
+        places = ptr + (first + offsets) * elements
+        part = tl.load(places, mask=offsets < parts - first, other=empty)
+        total = _joined(total, part, how)
     return _of(total, how)
 
 
 @triton.jit
-def _of_parts_at(
-    ptr, parts, elements, inside, empty: tl.constexpr, how: tl.constexpr, real: tl.constexpr
-):
-    total = tl.load(ptr, mask=inside, other=empty).to(real)
+def _of_parts_at(ptr, parts, elements, inside, empty: tl.constexpr, how: tl.constexpr):
+    total = tl.load(ptr, mask=inside, other=empty)
     for number in range(1, parts):
         part = tl.load(ptr + number * elements, mask=inside, other=empty)
-        total = _joined(total, part.to(real), how)
+        total = _joined(total, part, how)
     return total
 
 
 @triton.jit
 def _of_parts_along(
-    ptr,
-    parts,
-    elements,
-    inside,
-    empty: tl.constexpr,
-    how: tl.constexpr,
-    real: tl.constexpr,
-    block: tl.constexpr,
+    ptr, parts, elements, inside, empty: tl.constexpr, how: tl.constexpr, block: tl.constexpr
 ):
     number = tl.arange(0, 16)[:, None]
-    total = tl.full((16, block), empty, real)
+    total = tl.full((16, block), empty, ptr.dtype.element_ty)
     for first in range(0, parts, 16):
         here = (number < parts - first) & inside[None, :]
         part = tl.load(ptr[None, :] + (first + number) * elements, mask=here, other=empty)
-        total = _joined(total, part.to(real), how)
+        total = _joined(total, part, how)
     return _of(total, how, 0)
 
 
 @triton.jit
-def sum_of_parts(ptr, parts, real: tl.constexpr):
-    """The sum of what programs left."""
-    return _of_parts(ptr, parts, 0.0, "sum", real)
+def sum_of_parts(ptr, parts, elements):
+    """The sum of one element of what programs left."""
+    return _of_parts(ptr, parts, elements, 0.0, "sum")
 
 
 @triton.jit
-def max_of_parts(ptr, parts, real: tl.constexpr):
-    """The largest of what programs left."""
-    return _of_parts(ptr, parts, float("-inf"), "max", real)
+def max_of_parts(ptr, parts, elements):
+    """The largest of one element of what programs left."""
+    return _of_parts(ptr, parts, elements, float("-inf"), "max")
 
 
 @triton.jit
-def min_of_parts(ptr, parts, real: tl.constexpr):
-    """The smallest of what programs left."""
-    return _of_parts(ptr, parts, float("inf"), "min", real)
+def min_of_parts(ptr, parts, elements):
+    """The smallest of one element of what programs left."""
+    return _of_parts(ptr, parts, elements, float("inf"), "min")
 
 
 @triton.jit
-def sum_of_parts_at(ptr, parts, elements, inside, real: tl.constexpr):
+def sum_of_parts_at(ptr, parts, elements, inside):
     """The sums of arrays that programs left, at these places of them."""
-    return _of_parts_at(ptr, parts, elements, inside, 0.0, "sum", real)
+    return _of_parts_at(ptr, parts, elements, inside, 0.0, "sum")
 
 
 @triton.jit
-def max_of_parts_at(ptr, parts, elements, inside, real: tl.constexpr):
+def max_of_parts_at(ptr, parts, elements, inside):
     """The largest of arrays that programs left, at these places of them."""
-    return _of_parts_at(ptr, parts, elements, inside, float("-inf"), "max", real)
+    return _of_parts_at(ptr, parts, elements, inside, float("-inf"), "max")
 
 
 @triton.jit
-def min_of_parts_at(ptr, parts, elements, inside, real: tl.constexpr):
+def min_of_parts_at(ptr, parts, elements, inside):
     """The smallest of arrays that programs left, at these places of them."""
-    return _of_parts_at(ptr, parts, elements, inside, float("inf"), "min", real)
+    return _of_parts_at(ptr, parts, elements, inside, float("inf"), "min")
 
 
 @triton.jit
-def sum_of_parts_along(ptr, parts, elements, inside, real: tl.constexpr, block: tl.constexpr):
+def sum_of_parts_along(ptr, parts, elements, inside, block: tl.constexpr):
     """The same for a vector of places, many parts at once."""
-    return _of_parts_along(ptr, parts, elements, inside, 0.0, "sum", real, block)
+    return _of_parts_along(ptr, parts, elements, inside, 0.0, "sum", block)
 
 
 @triton.jit
-def max_of_parts_along(ptr, parts, elements, inside, real: tl.constexpr, block: tl.constexpr):
+def max_of_parts_along(ptr, parts, elements, inside, block: tl.constexpr):
     """The same for a vector of places, many parts at once."""
-    return _of_parts_along(ptr, parts, elements, inside, float("-inf"), "max", real, block)
+    return _of_parts_along(ptr, parts, elements, inside, float("-inf"), "max", block)
 
 
 @triton.jit
-def min_of_parts_along(ptr, parts, elements, inside, real: tl.constexpr, block: tl.constexpr):
+def min_of_parts_along(ptr, parts, elements, inside, block: tl.constexpr):
     """The same for a vector of places, many parts at once."""
-    return _of_parts_along(ptr, parts, elements, inside, float("inf"), "min", real, block)
+    return _of_parts_along(ptr, parts, elements, inside, float("inf"), "min", block)

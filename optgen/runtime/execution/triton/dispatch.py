@@ -37,14 +37,14 @@ class Section:
       function: the emitted function.
       arguments: what it calls its arguments, ``scalars``, ``program`` and compile-time ones too.
       constants: the values of the compile-time ones.
-      scalars: where its own begin among the scalars of the launch.
+      scalars: where its own begin, as an expression of the launch.
       rows: the leaves.
     """
 
     function: str
     arguments: tuple[str, ...]
     constants: Mapping[str, int]
-    scalars: int
+    scalars: str
     rows: Sequence[Row]
 
     @property
@@ -58,7 +58,7 @@ def source(name: str, parameters: Sequence[str], sections: Sequence[Section]) ->
 
     Args:
       name: what it is called.
-      parameters: what it is given: arrays, the first of them ``scalars``.
+      parameters: what it is given: arrays.
       sections: what runs, in the order of the programs.
     """
     lines, start = ["program = tl.program_id(0)"], 0
@@ -101,7 +101,7 @@ def _section(section: Section, start: int, suffix: str) -> list[str]:
     first = f"first{suffix}"
     lines += _tree(rows, start, [*varying, (first, _starts(rows, start)[:-1])])
     passed["program"] = f"program - {first}"
-    passed["scalars"] = f"scalars + {section.scalars}" if section.scalars else "scalars"
+    passed["scalars"] = section.scalars
     return [*lines, f"{section.function}({', '.join(passed[a] for a in section.arguments)})"]
 
 

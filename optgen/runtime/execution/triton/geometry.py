@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optgen.runtime.execution.triton.options import BUSY, FEWEST_ROWS, MOST_ROWS, Options
-from optgen.runtime.vocabulary.kernels import Operand, Routine, elements, layout, strides
+import numpy as np
+
+from optgen.runtime.execution.triton.options import BUSY, FEWEST_LINES, MOST_LINES, Options
+from optgen.runtime.vocabulary.launches import PlacedLeaf
+from optgen.runtime.vocabulary.sequence import Kernel, Operand
+from optgen.runtime.vocabulary.view import Axes, along, dimension_names, extent_name
+
+_ALIGNED = 16
+"""Bytes that a thread loads at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,125 +35,160 @@ class Parts:
     elements: int
 
 
-def words(dimensions: int) -> tuple[str, ...]:
-    """What emitted functions call the dimensions of a view."""
-    if dimensions == 1:
-        return ("element",)
-    batch = dimensions - 2
-    batches = ("batch",) if batch == 1 else tuple(f"batch_{i + 1}" for i in range(batch))
-    return (*batches, "row", "column")
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Elements that programs of a finalize share, and what is written for them.
+
+    Attributes:
+      apart: the dimensions of which every index has programs of its own, since something is
+        reduced along all others.
+      along: the other dimensions along which the elements vary; they are cut into blocks.
+      written: what is stored, or left in parts.
+    """
+
+    apart: tuple[int, ...]
+    along: tuple[int, ...]
+    written: tuple[Operand, ...]
 
 
-def plural(word: str) -> str:
-    """What they call the extent of a dimension."""
-    return "size" if word == "element" else word.replace("batch", "batche") + "s"
+def sections(kernel: Kernel) -> list[Section]:
+    """The sections of a finalize of which every element is independent, in order."""
+    written: dict[Axes, list[Operand]] = {}
+    for x in kernel.operands:
+        if x.written:
+            written.setdefault(x.buffer.over if x.partial else x.axes, []).append(x)
+    result = []
+    for axes, operands in written.items():
+        apart = sorted({d for x in operands if x.partial for d in along(x.axes, kernel.dimensions)})
+        rest = (d for d in along(axes, kernel.dimensions) if d not in apart)
+        result.append(Section(tuple(apart), tuple(rest), tuple(operands)))
+    return result
 
 
 class Geometry:
-    """One leaf in a launch.
+    """One leaf in a launch of a kernel.
 
     Attributes:
-      extents: of the dimensions of its view.
-      order: the dimensions from the outermost in memory to the innermost.
+      kernel: the kernel.
+      options: how the launch is cut into programs.
+      layout: where the elements of the leaf are.
+      outer: the outer dimension of a tile of a matrix.
+      inner: the inner one.
     """
 
-    def __init__(self, routine: Routine, shape: tuple[int, ...], options: Options) -> None:
-        self.routine, self.options = routine, options
-        self.extents, self.order = layout(routine.view, shape)
-        self.words = words(len(self.extents))
+    def __init__(self, kernel: Kernel, leaf: PlacedLeaf, options: Options) -> None:
+        self.kernel, self.options = kernel, options
+        self.layout = leaf.layout(kernel)
+        self.words = dimension_names(kernel.dimensions)
+        rows, columns = kernel.dimensions - 2, kernel.dimensions - 1
+        self.outer, self.inner = (columns, rows) if self.rows_innermost else (rows, columns)
 
-    def elements(self, axes: tuple[int, ...] | str) -> int:
-        """How many elements an array has that varies along these dimensions."""
-        return elements(self.extents, axes)
+    @property
+    def rows_innermost(self) -> bool:
+        """The elements of a column are next to each other, and not those of a row."""
+        if len(self.layout.extents) == 1:
+            return False
+        *_, rows, columns = self.layout.extents
+        if rows == 1 or columns == 1:
+            return rows > 1
+        order, dimensions = self.layout.order, len(self.layout.order)
+        return order.index(dimensions - 2) > order.index(dimensions - 1)
 
-    def strides(self, axes: tuple[int, ...] | str) -> tuple[int, ...]:
-        """The strides of such an array in elements; 0 along what it does not vary along."""
-        return strides(self.extents, self.order, axes)
+    @property
+    def aligned(self) -> bool:
+        """Every line of a matrix begins on 16 bytes, and is dense."""
+        if self.kernel.flat or self.kernel.kind == "finalize":
+            return True
+        itemsize = min(np.dtype(x.dtype).itemsize for x in self.kernel.operands)
+        dense = self.layout.strides("*")[self.inner] == 1
+        return dense and self.layout.extents[self.inner] * itemsize % _ALIGNED == 0
 
     @property
     def tiles(self) -> int:
         """How many tiles a sweep has; a program takes some of them."""
-        if len(self.extents) == 1:
-            return math.ceil(self.extents[0] / self.options.block)
-        *_, rows, columns = self.extents
-        return self.batches * self.across(columns) * math.ceil(rows / self.options.rows)
+        if self.kernel.flat:
+            return math.ceil(self.layout.extents[0] / self.options.block)
+        lines = math.ceil(self.layout.extents[self.outer] / self.options.outer)
+        return self.batches * self.strips * lines
 
     @property
     def batches(self) -> int:
         """How many matrices there are."""
-        return math.prod(self.extents[:-2])
+        return math.prod(self.layout.extents[:-2])
 
-    def across(self, columns: int) -> int:
-        """How many tiles there are in a row of tiles."""
-        return math.ceil(columns / self.options.columns)
+    @property
+    def strips(self) -> int:
+        """How many tiles there are along the inner dimension."""
+        return math.ceil(self.layout.extents[self.inner] / self.options.inner)
+
+    def chunks(self, tiles: int) -> int:
+        """How many programs there are along the outer dimension, each with so many tiles."""
+        return math.ceil(self.layout.extents[self.outer] / (self.options.outer * tiles))
 
     def programs(self, tiles: int) -> int:
         """How many programs a leaf has, each with so many tiles."""
-        kind, extents = self.routine.kind, self.extents
-        if kind == "settle" and self.routine.sections:
-            return sum(self._blocks(along) for along, _ in self.routine.sections)
-        if kind == "settle":
-            return math.prod(extents[d] for d in self.routine.apart)
-        if len(extents) == 1:
+        if self.kernel.kind == "finalize":
+            if self.kernel.item.independent == "*":
+                return sum(self._programs(section) for section in sections(self.kernel))
+            return self.layout.elements(self.kernel.item.independent)
+        if self.kernel.flat:
             return math.ceil(self.tiles / tiles)
-        *_, rows, columns = extents
-        return self.batches * self.across(columns) * math.ceil(rows / (self.options.rows * tiles))
+        return self.batches * self.strips * self.chunks(tiles)
 
-    def _blocks(self, along: tuple[int, ...]) -> int:
-        """How many blocks the elements along some dimensions of a settling kernel are."""
-        return math.ceil(self.elements(along) / self.options.settled)
+    def _programs(self, section: Section) -> int:
+        return self.layout.elements(section.apart) * self._blocks(section)
+
+    def _blocks(self, section: Section) -> int:
+        """How many blocks a section has for each index of the dimensions that are apart."""
+        return math.ceil(self.layout.elements(section.along) / self.options.small)
 
     def parts(self, x: Operand, tiles: int) -> int:
         """How many parts of a reduction the programs leave."""
-        if x.access != "partial":
+        if not x.partial:
             return 1
-        if self.routine.kind == "settle":
-            sections = self.routine.sections
-            return sum(self._blocks(along) for along, reduced in sections if x.name in reduced)
-        if len(self.extents) == 1:
+        if self.kernel.kind == "finalize":
+            section = next(s for s in sections(self.kernel) if x in s.written)
+            return self._blocks(section) if x.axes else self._programs(section)
+        if self.kernel.flat:
             return self.programs(tiles)
-        *_, rows, columns = self.extents
-        counts = [*self.extents[:-2], math.ceil(rows / (self.options.rows * tiles))]
-        counts.append(self.across(columns))
-        return math.prod(count for d, count in enumerate(counts) if d not in x.axes)
+        counts = dict(enumerate(self.layout.extents))
+        counts |= {self.outer: self.chunks(tiles), self.inner: self.strips}
+        return math.prod(count for d, count in counts.items() if d not in x.axes)
 
     def integers(self, tiles: int) -> dict[str, int]:
         """The numbers of a leaf by the names that emitted functions have for them."""
         numbers = {"tiles": tiles}
-        own = self.strides("*")
+        own, extents = self.layout.strides("*"), self.layout.extents
         for d, word in enumerate(self.words):
-            numbers[plural(word)] = self.extents[d]
+            numbers[extent_name(word)] = extents[d]
             numbers[f"{word}_stride"] = own[d]
-        for x in self.routine.operands:
-            for d, stride in enumerate(self.strides(x.axes)):
+        for word, d in (("outer", self.outer), ("inner", self.inner)):
+            numbers |= {f"{word}_extent": extents[d], f"{word}_stride": own[d]}
+        for x in self.kernel.operands:
+            for d, stride in enumerate(self.layout.strides(x.axes)):
                 numbers[f"{x.name}_{self.words[d]}_stride"] = stride
         return numbers
 
 
-def statistics(found: Mapping[str, Parts]) -> dict[str, int]:
-    """The numbers of a leaf's statistics, by name."""
+def statistics(parts: Mapping[str, Parts]) -> dict[str, int]:
+    """The numbers of a leaf's statistics, by the names that emitted functions have for them."""
     numbers = {}
-    for name, parts in found.items():
-        numbers[f"{name}_offset"] = parts.offset
-        numbers[f"{name}_parts"] = parts.parts
-        numbers[f"{name}_elements"] = parts.elements
+    for name, x in parts.items():
+        numbers[f"{name}_parts"] = x.parts
+        numbers[f"{name}_elements"] = x.elements
     return numbers
 
 
-def tiles_of_a_program(leaves: list[Geometry]) -> int:
-    """How many tiles each program of a launch takes."""
+def tiles_of_a_program(leaves: Sequence[Geometry]) -> int:
+    """How many tiles each program takes on leaves of one kernel in one orientation."""
     first = leaves[0]
-    routine, options = first.routine, first.options
-    total = sum(leaf.tiles for leaf in leaves)
-    flat = len(first.extents) == 1
-    reduces = any(x.access == "partial" for x in routine.operands)
-    if flat and not reduces:
+    kernel, options = first.kernel, first.options
+    if kernel.kind == "finalize" or (kernel.flat and not kernel.reduces):
         return 1
-    tiles = max(1, total // options.programs)
-    if flat:
+    tiles = max(1, sum(leaf.tiles for leaf in leaves) // options.programs)
+    if kernel.flat:
         return tiles
-    column = len(first.extents) - 1
-    if any(x.access == "partial" and column in x.axes for x in routine.operands):
-        rows = sum(leaf.elements("*") for leaf in leaves) // (BUSY * options.columns)
-        tiles = min(max(rows, FEWEST_ROWS), MOST_ROWS) // options.rows
+    if any(x.partial and first.inner in along(x.axes, kernel.dimensions) for x in kernel.operands):
+        lines = sum(leaf.layout.elements("*") for leaf in leaves) // (BUSY * options.inner)
+        tiles = min(max(lines, FEWEST_LINES), MOST_LINES) // options.outer
     return max(1, tiles)

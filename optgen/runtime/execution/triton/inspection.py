@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from optgen.runtime.execution.triton import dispatch
 from optgen.runtime.execution.triton.modules import launch_function
 from optgen.runtime.execution.triton.options import Options
-from optgen.runtime.vocabulary.kernels import Kernels
+from optgen.runtime.vocabulary.module import Kernels
 
 _TYPES = {"float32": "*fp32", "float64": "*fp64", "bfloat16": "*bf16", "float16": "*fp16"}
 

@@ -6,19 +6,17 @@ import functools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import jax
 import ml_dtypes
 import numpy as np
 
-from optgen.runtime.execution.load import load_module
 from optgen.runtime.execution.triton import dispatch
-from optgen.runtime.execution.triton.modules import interpreting, launch_function
+from optgen.runtime.execution.triton.libraries import interpreting
+from optgen.runtime.execution.triton.modules import launch_function
 from optgen.runtime.execution.triton.options import Options
-from optgen.runtime.vocabulary.kernels import Kernels
+from optgen.runtime.vocabulary.module import Kernels
 
 
 class _Array:
@@ -155,42 +153,3 @@ def _mend() -> None:
 
     interpreter._convert_float = rounded
     interpreter.InterpreterBuilder.binary_op = typed
-
-
-def replace_libraries(module: ModuleType) -> None:
-    """Gives interpreted kernels device functions that are interpreted too."""
-    if hasattr(module, "device"):
-        module.device = _device()  # type: ignore[attr-defined]
-    if hasattr(module, "libdevice"):
-        module.libdevice = _library()  # type: ignore[attr-defined]
-
-
-@functools.cache
-def _device() -> ModuleType:
-    from optgen.runtime.execution.triton import device
-
-    with interpreting(True):
-        module = load_module("device", Path(device.__file__).read_text("utf-8"))
-    module.found = lambda comment: None  # type: ignore[attr-defined]  # assembly is not interpreted
-    return module
-
-
-@functools.cache
-def _library() -> SimpleNamespace:
-    """NumPy's functions in the place of CUDA's mathematical library."""
-    import triton.language as tl
-    from triton.runtime.interpreter import TensorHandle
-
-    def lifted(function: Any) -> Any:
-        def apply(*args: Any) -> Any:
-            data = function(*(arg.handle.data for arg in args)).astype(args[0].handle.data.dtype)
-            scalar = args[0].dtype
-            block = any(arg.type.is_block() for arg in args)
-            kind = tl.block_type(scalar, list(data.shape)) if block else scalar
-            return tl.tensor(TensorHandle(data, scalar), kind)
-
-        return apply
-
-    names = {"pow": "power", "atan2": "arctan2"}
-    functions = ("cbrt", "exp", "log", "log1p", "expm1", "tanh", "sin", "cos", "rint", *names)
-    return SimpleNamespace(**{n: lifted(getattr(np, names.get(n, n))) for n in functions})

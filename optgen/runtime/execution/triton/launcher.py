@@ -1,243 +1,237 @@
-"""Launches emitted Triton kernels on the leaves of a bucket."""
+"""Executes launches of emitted Triton kernels: one call for each, whatever leaves it has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from optgen.runtime.execution.launches import Task
+from optgen.runtime.execution.target import Task
 from optgen.runtime.execution.triton import dispatch
 from optgen.runtime.execution.triton.geometry import Geometry, Parts, statistics, tiles_of_a_program
 from optgen.runtime.execution.triton.modules import CONSTANTS, arguments_of
-from optgen.runtime.execution.triton.options import Options
 from optgen.runtime.execution.triton.tuned import options_for
-from optgen.runtime.vocabulary.kernels import Chain, Kernels, Operand, Routine
-
-MOST_POINTERS = 4000
-"""Of one launch: the parameters of a kernel may take 32,764 bytes."""
-
-_ALIGNED = 16
-
+from optgen.runtime.vocabulary.launches import Launch
+from optgen.runtime.vocabulary.module import Kernels
+from optgen.runtime.vocabulary.sequence import Operand
 
 Call = Callable[..., Sequence[Any]]
 """Takes what ``bridge.call`` takes, and returns the results."""
 
 
-class TritonLauncher:
-    """See ``Launcher``.
+class TritonExecutor:
+    """See ``Executor``.
 
     Attributes:
       kernels: what was emitted.
       call: what calls a launch: ``bridge.call``, ``interpreter.call`` or a recorder.
-      options: those of every launch, instead of the ones that were measured or guessed.
-      together: one launch takes all kernels that can run at the same time.
     """
 
-    together = True
-
-    def __init__(self, kernels: Kernels, call: Call, options: Options | None = None) -> None:
-        self.kernels, self.call, self.options = kernels, call, options
-
-    def choose(self, chains: Sequence[Chain], shape: tuple[int, ...]) -> Chain | None:
-        """The one chain that there is."""
-        return chains[0] if chains else None
+    def __init__(self, kernels: Kernels, call: Call) -> None:
+        self.kernels, self.call = kernels, call
 
     def contributed(self, values: Sequence[Parts]) -> list[Any]:
         """Each array once: it holds the parts of all leaves of a launch."""
         return list({id(parts.array): parts.array for parts in values}.values())
 
-    def launch(self, tasks: Sequence[Task], scalars: Mapping[str, Any]) -> None:
-        """Runs what can run at the same time, in as few launches as kernels have parameters for."""
-        for part in _that_fit(tasks):
-            self._launch(part, scalars)
-
-    def _launch(self, tasks: Sequence[Task], scalars: Mapping[str, Any]) -> None:
-        groups = [_Group(alike, self.options) for alike in _alike(tasks)]
+    def launch(self, launch: Launch, tasks: Sequence[Task], scalars: Mapping[str, Any]) -> None:
+        """Compiles all that a launch runs into one kernel, and calls it."""
+        groups = _alike(tasks)
         groups.sort(key=lambda group: -group.elements)  # the largest first: the tail is short
-        made = _Made(groups)
-        sections: list[dispatch.Section] = []
-        given: list[Any] = []
-        for group, pointers, parts in zip(groups, made.pointers, made.parts, strict=True):
-            sections.append(_section(self.kernels, group, pointers, parts, len(given)))
-            given += [scalars[name] for name in group.routine.scalars]
+        arrays = _Arrays(groups)
+        stacked = _Scalars()
+        sections = [
+            _section(self.kernels, group, operands, stacked.place(group, scalars))
+            for group, operands in zip(groups, arrays.operands, strict=True)
+        ]
+        inputs = {**stacked.arrays(), **arrays.inputs}
+        first = len(inputs) - len(arrays.inputs)
         returned = self.call(
             self.kernels,
             sections,
-            [_scalars(given), *made.inputs.values()],
-            ["scalars", *made.inputs],
-            made.outputs,
-            {i + 1: o for i, o in made.aliases.items()},
+            list(inputs.values()),
+            list(inputs),
+            arrays.outputs,
+            {i + first: o for i, o in arrays.aliases.items()},
             groups[0].options,
         )
-        made.keep(returned)
+        arrays.keep(returned)
 
 
 class _Group:
-    """The leaves of a launch that one function runs on.
+    """The leaves of a launch that one function runs on in one orientation.
 
     Attributes:
       tasks: the leaves.
-      routine: the first one's; the others' differ in their views at most.
+      kernel: what runs on them.
       options: how it is cut into programs.
       leaves: the leaves, in the dimensions of their views.
       tiles: how many tiles each program takes.
     """
 
-    def __init__(self, tasks: Sequence[Task], options: Options | None) -> None:
-        self.tasks, self.routine = tasks, tasks[0].routine
-        self.options = options or options_for(self.routine)
-        self.leaves = [Geometry(task.routine, task.shape, self.options) for task in tasks]
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = tasks
+        (self.kernel,) = tasks[0].kernels
+        self.options = options_for(self.kernel)
+        self.leaves = [Geometry(self.kernel, task.leaf, self.options) for task in tasks]
         self.tiles = tiles_of_a_program(self.leaves)
 
     @property
     def elements(self) -> int:
-        """What it reads of each array of the leaves."""
-        small = self.routine.kind == "settle"
-        return 0 if small else sum(leaf.elements("*") for leaf in self.leaves)
+        """What it reads of each large array of the leaves."""
+        small = self.kernel.kind == "finalize"
+        return 0 if small else sum(task.leaf.size for task in self.tasks)
+
+    @property
+    def constants(self) -> dict[str, int]:
+        """The values that compile-time arguments can have."""
+        values = {name: getattr(self.options, option) for name, option in CONSTANTS.items()}
+        if self.kernel.kind == "finalize":
+            values["BLOCK"] = self.options.small
+        return {**values, "ROWS_INNERMOST": int(self.leaves[0].rows_innermost)}
+
+
+def _alike(tasks: Sequence[Task]) -> list[_Group]:
+    """The leaves of each function and orientation.
+
+    Matrices whose lines do not begin on 16 bytes are apart, since one of them would cost all
+    others their wide loads.
+    """
+    groups: dict[tuple[str, bool, bool], list[Task]] = {}
+    for task in tasks:
+        (kernel,) = task.kernels
+        leaf = Geometry(kernel, task.leaf, options_for(kernel))
+        sweep = kernel.kind == "sweep"
+        key = (kernel.function, sweep and leaf.rows_innermost, leaf.aligned)
+        groups.setdefault(key, []).append(task)
+    return [_Group(alike) for alike in groups.values()]
+
+
+class _Scalars:
+    """The scalars of a launch: one array for each dtype that leaves are computed in."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[Any]] = {}
+
+    def place(self, group: _Group, scalars: Mapping[str, Any]) -> str:
+        """Where the scalars of a group begin."""
+        real = group.tasks[0].leaf.sequence.dtypes[2]
+        values = self.values.setdefault(real, [])
+        first = f" + {len(values)}" if values else ""
+        values += [scalars[name].astype(real) for name in group.kernel.scalars]
+        return f"scalars_{real}{first}"
+
+    def arrays(self) -> dict[str, Any]:
+        """The arrays, by the name of the parameter."""
+        return {f"scalars_{real}": jnp.stack(v) for real, v in self.values.items() if v}
 
 
 def _section(
-    kernels: Kernels,
-    group: _Group,
-    pointers: Sequence[Mapping[str, str]],
-    parts: Sequence[Mapping[str, Parts]],
-    scalars: int,
+    kernels: Kernels, group: _Group, operands: Sequence[_Operands], scalars: str
 ) -> dispatch.Section:
-    arguments = arguments_of(kernels, group.routine.function)
+    arguments = arguments_of(kernels, group.kernel.function)
     rows = [
         dispatch.Row(
             leaf.programs(group.tiles),
-            {**leaf.integers(group.tiles), **statistics(parts[i]), **pointers[i]},
+            {**leaf.integers(group.tiles), **statistics(of_leaf.parts), **of_leaf.pointers},
         )
-        for i, leaf in enumerate(group.leaves)
+        for leaf, of_leaf in zip(group.leaves, operands, strict=True)
     ]
-    constants = {a: getattr(group.options, CONSTANTS[a]) for a in arguments if a in CONSTANTS}
-    if group.routine.kind == "settle":
-        constants["BLOCK"] = group.options.settled
-    return dispatch.Section(group.routine.function, arguments, constants, scalars, rows)
+    constants = {name: value for name, value in group.constants.items() if name in arguments}
+    return dispatch.Section(group.kernel.function, arguments, constants, scalars, rows)
 
 
-class _Made:
+class _Operands:
+    """The operands of one leaf.
+
+    Attributes:
+      pointers: where each begins: a parameter, or a place in one.
+      parts: where its statistics are.
+    """
+
+    def __init__(self) -> None:
+        self.pointers: dict[str, str] = {}
+        self.parts: dict[str, Parts] = {}
+
+    def add_statistic(self, name: str, parameter: str, parts: Parts) -> None:
+        """Adds what is in parts, or one part of an array that leaves share."""
+        offset = f" + {parts.offset}" if parts.offset else ""
+        self.pointers[f"{name}_ptr"] = f"{parameter}{offset}"
+        self.parts[name] = parts
+
+
+class _Arrays:
     """The arrays of a launch: what goes in, what comes out, and in whose place.
 
     Attributes:
       inputs: arrays by the name of the parameter.
       outputs: the name of each result, and its shape and dtype.
       aliases: for an input, by its number, the result that takes its memory.
-      pointers: for each leaf of each group the parameter that each operand is.
-      parts: for each leaf of each group where its statistics are.
+      operands: of each leaf of each group.
     """
 
     def __init__(self, groups: Sequence[_Group]) -> None:
         self.inputs: dict[str, Any] = {}
         self.outputs: dict[str, jax.ShapeDtypeStruct] = {}
         self.aliases: dict[int, int] = {}
-        self.pointers: list[list[dict[str, str]]] = [[{} for _ in g.tasks] for g in groups]
-        self.parts: list[list[dict[str, Parts]]] = [[{} for _ in g.tasks] for g in groups]
-        self._places: list[tuple[Task, str, str]] = []  # leaf, operand, result
-        self._written: list[tuple[Task, str, str, Parts]] = []
-        self._read_from: dict[int, str] = {}  # parameters of statistics, by the array
+        self.operands = [[_Operands() for _ in group.tasks] for group in groups]
+        self._results: list[tuple[Task, str, str]] = []  # leaf, operand, result
+        self._statistics: list[tuple[Task, str, str, Parts]] = []
+        self._parameters: dict[int, str] = {}  # of statistics that are read, by the array
         for number, group in enumerate(groups):
-            for place, x in enumerate(group.routine.operands):
-                if x.purpose in ("leaf", "temporary"):
-                    self._leaf_arrays(number, group, x)
-                elif x.access == "in":
-                    self._read(number, group, x.name)
+            for x in group.kernel.operands:
+                if x.lifetime in ("leaf", "temporary"):
+                    self._arrays_of_leaves(number, group, x)
+                elif x.written:
+                    self._write(number, group, x)
                 else:
-                    self._write(number, group, place)
+                    self._read(number, group, x.name)
 
-    def _leaf_arrays(self, number: int, group: _Group, x: Operand) -> None:
+    def _arrays_of_leaves(self, number: int, group: _Group, x: Operand) -> None:
         for i, task in enumerate(group.tasks):
             name = f"{x.name}_{number}_{i}"
-            self.pointers[number][i][f"{x.name}_ptr"] = name
+            self.operands[number][i].pointers[f"{x.name}_ptr"] = name
             old = task.arrays.get(x.name)
-            if x.access == "out":
-                shape = task.shape if x.axes == "*" else old.shape  # type: ignore[union-attr]
+            if not x.read:
+                shape = task.leaf.shape if x.large or old is None else old.shape
                 self.outputs[name] = jax.ShapeDtypeStruct(shape, jnp.dtype(x.dtype))
-                self._places.append((task, x.name, name))
+                self._results.append((task, x.name, name))
                 continue
             assert old is not None
             self.inputs[name] = old
-            if x.access == "in-out":
+            if x.written:
                 self.aliases[len(self.inputs) - 1] = len(self.outputs)
                 self.outputs[f"{name}_new"] = jax.ShapeDtypeStruct(old.shape, old.dtype)
-                self._places.append((task, x.name, f"{name}_new"))
+                self._results.append((task, x.name, f"{name}_new"))
 
     def _read(self, number: int, group: _Group, name: str) -> None:
         """What earlier launches left of a statistic; mostly in one array."""
         for i, task in enumerate(group.tasks):
             parts: Parts = task.arrays[name]
             key = id(parts.array)
-            if key not in self._read_from:
-                self._read_from[key] = f"read_{len(self._read_from)}"
-                self.inputs[self._read_from[key]] = parts.array
-            self.pointers[number][i][f"{name}_ptr"] = self._read_from[key]
-            self.parts[number][i][name] = parts
+            if key not in self._parameters:
+                self._parameters[key] = f"{name}_read_{len(self._parameters)}"
+                self.inputs[self._parameters[key]] = parts.array
+            self.operands[number][i].add_statistic(name, self._parameters[key], parts)
 
-    def _write(self, number: int, group: _Group, place: int) -> None:
+    def _write(self, number: int, group: _Group, x: Operand) -> None:
         """One array for all leaves."""
-        offset, first = 0, group.routine.operands[place]
-        result = f"made_{number}_{first.name}"
+        offset = 0
+        result = f"{x.name}_written_{number}"
         for i, (task, leaf) in enumerate(zip(group.tasks, group.leaves, strict=True)):
-            x = task.routine.operands[place]
-            count, elements = leaf.parts(x, group.tiles), leaf.elements(x.axes)
-            parts = Parts(None, offset, count, elements)
-            self.parts[number][i][x.name] = parts
-            self.pointers[number][i][f"{x.name}_ptr"] = result
-            self._written.append((task, x.name, result, parts))
-            offset += count * elements
-        self.outputs[result] = jax.ShapeDtypeStruct((offset,), jnp.dtype(first.dtype))
+            parts = Parts(None, offset, leaf.parts(x, group.tiles), leaf.layout.elements(x.axes))
+            self.operands[number][i].add_statistic(x.name, result, parts)
+            self._statistics.append((task, x.name, result, parts))
+            offset += parts.parts * parts.elements
+        self.outputs[result] = jax.ShapeDtypeStruct((offset,), jnp.dtype(x.dtype))
 
     def keep(self, returned: Sequence[Any]) -> None:
-        """Gives the leaves what the launch made."""
+        """Gives the leaves what the launch computed."""
         results = dict(zip(self.outputs, returned, strict=True))
-        for task, name, result in self._places:
+        for task, name, result in self._results:
             task.arrays[name] = results[result]
-        for task, name, result, parts in self._written:
+        for task, name, result, parts in self._statistics:
             task.arrays[name] = replace(parts, array=results[result])
-
-
-def _that_fit(tasks: Sequence[Task]) -> Iterator[Sequence[Task]]:
-    """Parts of a bucket for which one kernel has parameters."""
-    part: list[Task] = []
-    pointers = 0
-    for task in tasks:
-        needed = 2 * len(task.routine.operands)
-        if part and pointers + needed > MOST_POINTERS:
-            yield part
-            part, pointers = [], 0
-        part.append(task)
-        pointers += needed
-    yield part
-
-
-def _alike(tasks: Sequence[Task]) -> list[list[Task]]:
-    """The leaves of each function and of each choice of dtypes, which may share a function.
-
-    Matrices whose rows do not begin on 16 bytes are apart, since one of them would cost all others
-    their wide loads.
-    """
-    groups: dict[tuple[str, tuple[str, ...], bool], list[Task]] = {}
-    for task in tasks:
-        dtypes = tuple(x.dtype for x in task.routine.operands)
-        groups.setdefault((task.routine.function, dtypes, _aligned(task)), []).append(task)
-    return list(groups.values())
-
-
-def _aligned(task: Task) -> bool:
-    """Whether every row of a leaf begins on 16 bytes, and is dense."""
-    routine: Routine = task.routine
-    if not routine.view or routine.kind == "settle":
-        return True
-    leaf = Geometry(routine, task.shape, Options())
-    itemsize = min(jnp.dtype(x.dtype).itemsize for x in routine.operands)
-    dense = leaf.strides("*")[-1] == 1
-    return dense and leaf.extents[-1] * itemsize % _ALIGNED == 0
-
-
-def _scalars(values: Sequence[Any]) -> Any:
-    return jnp.stack(values) if values else jnp.zeros(1, jnp.float32)

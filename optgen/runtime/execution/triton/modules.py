@@ -5,17 +5,16 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 from optgen.runtime.execution.load import load_module
 from optgen.runtime.execution.triton import dispatch
-from optgen.runtime.vocabulary.kernels import Kernels
+from optgen.runtime.execution.triton.libraries import interpreting, replace_libraries
+from optgen.runtime.vocabulary.module import Kernels
 
-CONSTANTS = {"BLOCK": "block", "ROWS": "rows", "COLUMNS": "columns", "STAGES": "stages"}
+CONSTANTS = {"BLOCK": "block", "OUTER": "outer", "INNER": "inner", "STAGES": "stages"}
 """Compile-time arguments of emitted functions, and the options that they are."""
 
 
@@ -26,21 +25,7 @@ from optgen.runtime.execution.triton import device"""
 """What the source of a launch needs."""
 
 
-@contextmanager
-def interpreting(wanted: bool) -> Iterator[None]:
-    """Whether ``triton.jit`` makes functions for its interpreter."""
-    before = os.environ.get("TRITON_INTERPRET")
-    os.environ["TRITON_INTERPRET"] = "1" if wanted else "0"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["TRITON_INTERPRET"]
-        else:
-            os.environ["TRITON_INTERPRET"] = before
-
-
-@functools.cache
+@functools.lru_cache(maxsize=256)
 def emitted(kernels: Kernels, interpreted: bool = False) -> ModuleType:
     """The module of emitted kernels."""
     return _module(f"{kernels.name}_{kernels.target}", kernels.text, interpreted)
@@ -51,8 +36,6 @@ def _module(name: str, source: str, interpreted: bool) -> ModuleType:
     with interpreting(interpreted):
         module = load_module(name, source)
         if interpreted:
-            from optgen.runtime.execution.triton.interpreter import replace_libraries
-
             replace_libraries(module)
     return module
 
@@ -68,7 +51,7 @@ def _import_to_compile() -> None:
         importlib.import_module("optgen.runtime.execution.triton.device")
 
 
-@functools.cache
+@functools.lru_cache(maxsize=256)
 def _signatures(text: str) -> dict[str, tuple[str, ...]]:
     functions = (n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef))
     return {f.name: tuple(x.arg for x in f.args.args) for f in functions}

@@ -12,9 +12,9 @@ class Options:
 
     Attributes:
       block: the elements of a tile of a flat leaf.
-      rows: the rows of a tile of a matrix.
-      columns: its columns.
-      settled: the elements of a block of small values.
+      outer: the extent of a tile of a matrix along the dimension that is outermost in memory.
+      inner: its extent along the other one.
+      small: the elements of a block of small values.
       programs: how many programs a launch that reduces should have: each takes several tiles, so
         that few parts are left. A launch of many small leaves has more.
       warps: of a program.
@@ -23,49 +23,50 @@ class Options:
     """
 
     block: int = 1024
-    rows: int = 8
-    columns: int = 256
-    settled: int = 256
+    outer: int = 8
+    inner: int = 256
+    small: int = 256
     programs: int = 2048
     warps: int = 4
     stages: int = 3
 
 
-FEWEST_ROWS, MOST_ROWS, BUSY = 128, 512, 512
-"""How many rows a program takes where it leaves its part of a sum for each column. What it writes,
-and the next kernel reads, is 8 bytes over its rows for each parameter: the more rows the better,
-as long as there are enough programs to keep a GPU busy."""
+FEWEST_LINES, MOST_LINES, BUSY = 128, 512, 512
+"""How many lines of memory (rows, where columns are innermost) a program takes where it leaves its
+part of a reduction along the outer dimension. What it writes, and the next kernel reads, is 8 bytes
+over its lines for each parameter: the more lines the better, as long as there are enough programs
+to keep a GPU busy."""
 
 
-def heuristic(kind: str, flat: bool, itemsize: int) -> Options:
+def heuristic(small: bool, flat: bool, itemsize: int) -> Options:
     """The options for a device that nothing was measured on.
 
     Args:
-      kind: ``sweep`` or ``settle``.
-      flat: whether the view is flat.
+      small: whether it is of a kernel of small values.
+      flat: whether it sees leaves as vectors.
       itemsize: of the narrowest array, in bytes: each thread loads 16 bytes of it at once.
     """
-    if kind == "settle":
+    if small:
         return Options()
     if flat:
         return Options(block=1024 if itemsize >= 4 else 2048)
-    return Options(rows=8, columns=256 if itemsize >= 4 else 512)
+    return Options(outer=8, inner=256 if itemsize >= 4 else 512)
 
 
-def space(kind: str, flat: bool) -> Iterator[Options]:
+def space(small: bool, flat: bool) -> Iterator[Options]:
     """The options that are worth measuring."""
-    if kind == "settle":
-        for settled in (128, 256, 512):
+    if small:
+        for elements in (128, 256, 512):
             for warps in (2, 4, 8):
-                yield Options(settled=settled, warps=warps)
+                yield Options(small=elements, warps=warps)
     elif flat:
         for block in (512, 1024, 2048, 4096):
             for warps in (2, 4, 8):
                 if 2 <= block // (32 * warps) <= 32:
                     yield Options(block=block, warps=warps)
     else:
-        for rows in (4, 8, 16, 32):
-            for columns in (128, 256, 512):
+        for outer in (4, 8, 16, 32):
+            for inner in (128, 256, 512):
                 for warps in (4, 8):
-                    if 4 <= rows * columns // (32 * warps) <= 32:
-                        yield Options(rows=rows, columns=columns, warps=warps)
+                    if 4 <= outer * inner // (32 * warps) <= 32:
+                        yield Options(outer=outer, inner=inner, warps=warps)

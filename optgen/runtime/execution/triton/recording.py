@@ -10,17 +10,19 @@ import jax
 import jax.numpy as jnp
 
 from optgen.runtime.execution import driver
-from optgen.runtime.execution.launches import KernelLeaves
-from optgen.runtime.execution.leaves import Environment, Leaf, Mode
+from optgen.runtime.execution.launching import Launching
+from optgen.runtime.execution.leaves import Environment, Leaf, place
 from optgen.runtime.execution.triton.inspection import Launch, Recorder
-from optgen.runtime.execution.triton.launcher import TritonLauncher
-from optgen.runtime.vocabulary.kernels import Kernels
-from optgen.runtime.vocabulary.unit import Unit
+from optgen.runtime.execution.triton.launcher import TritonExecutor
+from optgen.runtime.execution.triton.launches import LIMITS
+from optgen.runtime.execution.triton.launches import launches as launch_list
+from optgen.runtime.vocabulary.module import Module, Placement
+from optgen.runtime.vocabulary.sequence import Mode
 
 
 def launches(
-    unit: Unit,
-    assignment: tuple[int, ...],
+    module: Module,
+    placements: Sequence[Placement],
     params: Sequence[Any],
     hyperparameters: Environment,
     mode: Mode = "step",
@@ -28,27 +30,30 @@ def launches(
     """The launches of a step. Triton is imported, and nothing runs.
 
     Args:
-      unit: what was emitted; its kernels of the ``triton`` target are launched.
-      assignment: which variant serves each leaf.
+      module: what was emitted; its kernels of the ``triton`` target are launched.
+      placements: how it serves each leaf.
       params: the leaves: arrays, or ``jax.ShapeDtypeStruct``.
       hyperparameters: their values.
       mode: ``step`` or ``update``.
     """
-    kernels = unit.kernels["triton"]
-    assert isinstance(kernels, Kernels)
+    kernels = module.kernels["triton"]
     recorder = Recorder()
+    placements = tuple(placements)
 
     def leaf_programs(params: Any, grads: Any, slots: Any, known: Environment) -> Any:
-        trees = zip(assignment, params, grads, slots, strict=True)
-        leaves = [Leaf(unit.variants[i], *of_leaf) for i, *of_leaf in trees]
-        launcher = TritonLauncher(kernels, recorder.call)
-        execution = KernelLeaves(kernels, assignment, leaves, mode, launcher)
-        return driver.run_leaves(unit, execution, known)
+        leaves = [
+            Leaf(module.variants[placement.variant], placement, *of_leaf)
+            for placement, *of_leaf in zip(placements, params, grads, slots, strict=True)
+        ]
+        placed = place(module, kernels.target, leaves, mode)
+        executor = TritonExecutor(kernels, recorder.call)
+        execution = Launching(launch_list(placed, LIMITS), placed, leaves, mode, executor)
+        return driver.run_leaves(module, execution, known)
 
     def init_and_step(params: list[Any], hyperparameters: Environment) -> Any:
-        slots, tree_slots = driver.run_init(unit, assignment, params, hyperparameters)
-        known = driver.constants(unit.update, hyperparameters)
-        step = driver.step_with(unit, mode, leaf_programs)
+        slots, tree_slots = driver.run_init(module, placements, params, hyperparameters)
+        known = driver.constants(module.update, hyperparameters)
+        step = driver.step_with(module, mode, leaf_programs)
         return step(params, params, slots, tree_slots, jnp.int32(0), known)
 
     jax.eval_shape(functools.partial(init_and_step, hyperparameters=hyperparameters), list(params))

@@ -1,6 +1,6 @@
 """Tables of measured options: one JSON file for each device, shipped or of the user's own.
 
-    {"schema": "optgen-tuned/1", "device": "NVIDIA H200", "date": "2026-01-31",
+    {"schema": "optgen-tuned/2", "device": "NVIDIA H200", "date": "2026-01-31",
      "versions": {"jax": …, "jax-triton": …, "triton": …},
      "options": {"sweep flat, reads 4 4 4 4, writes 4 4 4":
        {"options": {"block": 1024, "warps": 4, …}, "seconds": …, "guessed_seconds": …}}}
@@ -28,7 +28,7 @@ from optgen.errors import CacheError
 from optgen.runtime.execution.home import cache_home
 from optgen.runtime.execution.triton.options import Options
 
-SCHEMA = "optgen-tuned/1"
+SCHEMA = "optgen-tuned/2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,22 +7,22 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from optgen.runtime.execution.triton import tables
 from optgen.runtime.execution.triton.options import Options, heuristic
-from optgen.runtime.vocabulary.kernels import Routine
+from optgen.runtime.vocabulary.sequence import Kernel
 
 _forced: ContextVar[Mapping[str, Options]] = ContextVar("optgen_forced_options")
 
 
-def options_for(routine: Routine) -> Options:
-    """The options of launches of a routine.
+def options_for(kernel: Kernel) -> Options:
+    """The options of launches of a kernel.
 
     Those that are forced; else those that the user measured on this device; else those that came
     with optgen; else guessed.
     """
-    kind = key(routine)
+    kind = key(kernel)
     forced = _forced.get({}).get(kind)
     if forced is not None:
         return forced
@@ -31,43 +31,35 @@ def options_for(routine: Routine) -> Options:
         table = tables.read(path)
         if table is not None and kind in table.options:
             return table.options[kind].options
-    return guess(routine)
+    return guess(kernel)
 
 
-def guess(routine: Routine) -> Options:
-    """The options of a routine that nothing was measured of."""
-    itemsize = min(jnp.dtype(x.dtype).itemsize for x in routine.operands)
-    return heuristic(routine.kind, not routine.view, itemsize)
+def guess(kernel: Kernel) -> Options:
+    """The options of a kernel that nothing was measured of."""
+    itemsize = min(np.dtype(x.dtype).itemsize for x in kernel.operands)
+    return heuristic(kernel.kind == "finalize", kernel.flat, itemsize)
 
 
-def key(routine: Routine) -> str:
-    """What decides the best options of a routine, whatever rule it is of.
+def key(kernel: Kernel) -> str:
+    """What decides the best options of a kernel, whatever rule it is of.
 
     Its kind and its view, the bytes of an element of each large array that it reads and that it
     writes, and whether it reduces.
     """
-    reads = [x for x in routine.operands if x.axes == "*" and x.access in ("in", "in-out")]
-    writes = [x for x in routine.operands if x.axes == "*" and x.access in ("out", "in-out")]
-    parts = [f"{routine.kind} {'matrix' if routine.view else 'flat'}"]
-    for verb, arrays in (("reads", reads), ("writes", writes)):
-        sizes = sorted((jnp.dtype(x.dtype).itemsize for x in arrays), reverse=True)
+    parts = [f"{kernel.kind} {'flat' if kernel.flat else 'matrix'}"]
+    for verb in ("read", "written"):
+        arrays = [x for x in kernel.operands if x.large and getattr(x, verb)]
+        sizes = sorted((np.dtype(x.dtype).itemsize for x in arrays), reverse=True)
         if sizes:
-            parts.append(f"{verb} {' '.join(map(str, sizes))}")
-    if reduces(routine):
-        parts.append("reduces")
-    return ", ".join(parts)
-
-
-def reduces(routine: Routine) -> bool:
-    """Whether it leaves parts of a reduction."""
-    return any(x.access == "partial" for x in routine.operands)
+            parts.append(f"{'reads' if verb == 'read' else 'writes'} {' '.join(map(str, sizes))}")
+    return ", ".join([*parts, *(["reduces"] if kernel.reduces else [])])
 
 
 def described(key: str, options: Options) -> str:
     """The options that decide anything for launches of a kind, as text."""
     kind, view = key.partition(",")[0].split(" ")
-    own = {"flat": ("block",), "matrix": ("rows", "columns")}[view]
-    names = ("settled",) if kind == "settle" else (*own, "programs")
+    own = {"flat": ("block",), "matrix": ("outer", "inner")}[view]
+    names = ("small",) if kind == "finalize" else (*own, "programs")
     return ", ".join(f"{name} {getattr(options, name)}" for name in (*names, "warps", "stages"))
 
 

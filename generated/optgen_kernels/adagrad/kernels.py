@@ -1,0 +1,33 @@
+"""Kernel sequences of adagrad: what its kernels, in the files beside this one, take and give.
+
+Emitted by optgen: change the rule, not this file. A sequence says what a step, or an update, does
+to the leaves of a variant: the items that it runs, in order, over buffers of a leaf.
+"""
+
+from optgen.runtime import read_kernels
+
+KERNELS = read_kernels(
+    "adagrad",
+    __file__,
+    {
+        "cpu": "cpu.cc",
+        "triton": "triton.py",
+        "tpu": "tpu.py",
+    },
+    r"""
+sequence variant 0 step float32 float32 float32 {
+  buffer g : float32[*] leaf
+  buffer p : float32[*] leaf
+  buffer sum_of_squares : float32[*] leaf
+  sweep leaf_step phase 0 flat reads g updates p, sum_of_squares scalars minus_learning_rate, eps
+}
+
+sequence variant 0 update float32 float32 float32 {
+  buffer g : float32[*] leaf
+  buffer sum_of_squares : float32[*] leaf
+  buffer update : float32[*] leaf
+  sweep leaf_update phase 0 flat reads g updates sum_of_squares writes update
+        scalars minus_learning_rate, eps
+}
+""",
+)

@@ -1,0 +1,38 @@
+"""Kernel sequences of nadam: what its kernels, in the files beside this one, take and give.
+
+Emitted by optgen: change the rule, not this file. A sequence says what a step, or an update, does
+to the leaves of a variant: the items that it runs, in order, over buffers of a leaf.
+"""
+
+from optgen.runtime import read_kernels
+
+KERNELS = read_kernels(
+    "nadam",
+    __file__,
+    {
+        "cpu": "cpu.cc",
+        "triton": "triton.py",
+        "tpu": "tpu.py",
+    },
+    r"""
+sequence variant 0 step float32 float32 float32 {
+  buffer g : float32[*] leaf
+  buffer p : float32[*] leaf
+  buffer mu : float32[*] leaf
+  buffer nu : float32[*] leaf
+  sweep leaf_step phase 0 flat reads g updates p, mu, nu
+        scalars minus_learning_rate, b1, one_minus_b1, bias_correction_b1, bias_correction_b1_2,
+          one_minus_b2, b2, bias_correction_b2, eps_root, eps
+}
+
+sequence variant 0 update float32 float32 float32 {
+  buffer g : float32[*] leaf
+  buffer mu : float32[*] leaf
+  buffer nu : float32[*] leaf
+  buffer update : float32[*] leaf
+  sweep leaf_update phase 0 flat reads g updates mu, nu writes update
+        scalars minus_learning_rate, b1, one_minus_b1, bias_correction_b1, bias_correction_b1_2,
+          one_minus_b2, b2, bias_correction_b2, eps_root, eps
+}
+""",
+)

@@ -1,0 +1,33 @@
+"""Kernel sequences of sgd: what its kernels, in the files beside this one, take and give.
+
+Emitted by optgen: change the rule, not this file. A sequence says what a step, or an update, does
+to the leaves of a variant: the items that it runs, in order, over buffers of a leaf.
+"""
+
+from optgen.runtime import read_kernels
+
+KERNELS = read_kernels(
+    "sgd",
+    __file__,
+    {
+        "cpu": "cpu_momentum_nesterov.cc",
+        "triton": "triton_momentum_nesterov.py",
+        "tpu": "tpu_momentum_nesterov.py",
+    },
+    r"""
+sequence variant 0 step float32 float32 float32 {
+  buffer g : float32[*] leaf
+  buffer p : float32[*] leaf
+  buffer trace : float32[*] leaf
+  sweep leaf_step phase 0 flat reads g updates p, trace scalars minus_learning_rate, momentum
+}
+
+sequence variant 0 update float32 float32 float32 {
+  buffer g : float32[*] leaf
+  buffer trace : float32[*] leaf
+  buffer update : float32[*] leaf
+  sweep leaf_update phase 0 flat reads g updates trace writes update
+        scalars minus_learning_rate, momentum
+}
+""",
+)
