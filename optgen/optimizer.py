@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
-from optgen import config
 from optgen.compile import (
     compile_tree,
     distinct_dtypes,
@@ -25,9 +22,11 @@ from optgen.emit.emitters import EMITTERS
 from optgen.errors import TargetError
 from optgen.ir.program import Program
 from optgen.runtime.execution import driver, trees
+from optgen.runtime.execution.target import UnrunStep
 from optgen.runtime.execution.targets import (
     HERE,
     PORTABLE,
+    TARGETS,
     check_target,
     serving_target,
 )
@@ -110,30 +109,22 @@ class Optimizer(Transformation):
         Raises:
           TargetError: for another form, or where Triton is not installed.
         """
-        from optgen.runtime.execution.triton import listing, recording
-        from optgen.runtime.execution.triton.status import capability
-
-        forms = (*listing.FORMS, "mosaic")
+        forms = {form: target for target in TARGETS.values() for form in target.forms}
         if form not in forms:
             raise TargetError(f"compiled takes one of {', '.join(forms)}, and not {form!r}")
-        if form == "mosaic":
-            return self._mosaic(params)
-        listing.check_triton()
+        target = forms[form]
         leaves, _, _ = trees.flatten(params, "params")
         specs = self.trees.specs(params)
-        compiled = emit_tree(self.instance.composition, specs, "triton")
-        placements = tuple(compiled.placements[spec] for spec in specs)
-        hyperparameters = driver.evaluate_hyperparameters(self.instance.scalars, jnp.int32(0))
-        launches = recording.launches(compiled.module, placements, leaves, hyperparameters)
-        wanted = config.COMPUTE_CAPABILITY.get() if compute_capability is None else None
-        return listing.listing(launches, form, capability(wanted or str(compute_capability)))
-
-    def _mosaic(self, params: Any) -> str:
-        from optgen.runtime.execution.tpu.listing import listing
-
-        optimizer = Optimizer(replace(self.instance, target="tpu"))
-        state = jax.eval_shape(optimizer.init, params)
-        return listing(optimizer.step, params, state, params)
+        compiled = emit_tree(self.instance.composition, specs, target.name)
+        step = UnrunStep(
+            compiled.module,
+            tuple(compiled.placements[spec] for spec in specs),
+            leaves,
+            driver.evaluate_hyperparameters(self.instance.scalars, jnp.int32(0)),
+            compute_capability,
+        )
+        assert target.listing is not None
+        return target.listing(form, step)
 
     def schedules(self, params: Any, machine: Machine | str | None = None) -> tuple[Schedule, ...]:
         """The kernel sequences of the distinct leaves on a machine, with their bodies.

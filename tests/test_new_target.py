@@ -142,7 +142,7 @@ def _seen(array, axes, layout):
 
 @pytest.fixture
 def numpy_target():
-    emitters.register(Emitter("numpy", "_kernels.py", "numpy", numpy_source))
+    emitters.register(Emitter("numpy", "_kernels.py", "numpy", "python", numpy_source))
     targets.register(
         Target(
             name="numpy",

@@ -10,9 +10,11 @@ from typing import Any
 import click
 
 from optgen.cli import options, output
+from optgen.emit.emitters import EMITTERS
 from optgen.errors import UsageError
 from optgen.ir.program import Program
 from optgen.optimizer import Optimizer
+from optgen.runtime.execution.targets import PORTABLE, TARGETS
 
 
 @dataclass(frozen=True)
@@ -60,15 +62,8 @@ def _latex(request: Request) -> str:
     return "\n\n".join(map(latex, _programs(request)))
 
 
-def _source(form: str) -> Callable[[Request], str]:
-    def source(request: Request) -> str:
-        from optgen.emit.emitters import EMITTERS
-        from optgen.runtime.execution.targets import PORTABLE
-
-        target = next((e.target for e in EMITTERS.values() if e.form == form), PORTABLE)
-        return request.optimizer.source(target, request.tree)
-
-    return source
+def _source(target: str) -> Callable[[Request], str]:
+    return lambda request: request.optimizer.source(target, request.tree)
 
 
 def _compiled(form: str) -> Callable[[Request], str]:
@@ -93,14 +88,10 @@ FORMS: dict[str, tuple[Callable[[Request], str], str]] = {
     "math": (_math, "text"),
     "plan": (_plan, "text"),
     "latex": (_latex, "latex"),
-    "jnp": (_source("jnp"), "python"),
-    "triton": (_source("triton"), "python"),
-    "ttir": (_compiled("ttir"), "text"),
-    "ptx": (_compiled("ptx"), "text"),
-    "pallas": (_source("pallas"), "python"),
-    "mosaic": (_compiled("mosaic"), "text"),
-    "cpp": (_source("cpp"), "cpp"),
     "stablehlo": (_stablehlo, "text"),
+    "jnp": (_source(PORTABLE), "python"),
+    **{e.form: (_source(e.target), e.language) for e in EMITTERS.values()},
+    **{form: (_compiled(form), "text") for t in TARGETS.values() for form in t.forms},
 }
 """The maker of each form, and the language that the form is in."""
 

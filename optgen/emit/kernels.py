@@ -24,6 +24,7 @@ class Emitter:
       target: the name of the target.
       ending: what the name of the file with the functions ends with, after that of the target.
       form: what ``optgen show --ir`` calls the source.
+      language: that the source is in, as a highlighter of syntax calls it.
       source: prints that file, of the optimizer and of the schedules that the target serves.
       refuses: says why it has no kernels for a schedule; empty where it has.
     """
@@ -31,6 +32,7 @@ class Emitter:
     target: str
     ending: str
     form: str
+    language: str
     source: Callable[[Lowered, Sequence[Schedule]], str]
     refuses: Callable[[Schedule], str] = lambda schedule: ""
 

@@ -46,4 +46,4 @@ def refuses(schedule: Schedule) -> str:
     return ""
 
 
-EMITTER = Emitter("tpu", ".py", "pallas", source, refuses)
+EMITTER = Emitter("tpu", ".py", "pallas", "python", source, refuses)

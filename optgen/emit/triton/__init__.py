@@ -48,4 +48,4 @@ def refuses(schedule: Schedule) -> str:
     return ""
 
 
-EMITTER = Emitter("triton", ".py", "triton", source, refuses)
+EMITTER = Emitter("triton", ".py", "triton", "python", source, refuses)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from optgen.runtime.vocabulary.launches import Launch, MakeLaunches, PlacedLeaf
 from optgen.runtime.vocabulary.machine import Limits, Machine
-from optgen.runtime.vocabulary.module import Kernels
+from optgen.runtime.vocabulary.module import Kernels, Module, Placement
 from optgen.runtime.vocabulary.sequence import Kernel
 
 
@@ -45,6 +45,25 @@ class Executor(Protocol):
 
 
 @dataclass(frozen=True)
+class UnrunStep:
+    """A step that is compiled for a reader, and not run.
+
+    Attributes:
+      module: what was emitted.
+      placements: how it serves each leaf.
+      leaves: arrays, or ``jax.ShapeDtypeStruct``.
+      hyperparameters: their values.
+      compute_capability: of a GPU, as in 9.0; None for what the environment names.
+    """
+
+    module: Module
+    placements: tuple[Placement, ...]
+    leaves: list[Any]
+    hyperparameters: dict[str, Any]
+    compute_capability: float | None = None
+
+
+@dataclass(frozen=True)
 class Target:
     """A target.
 
@@ -59,6 +78,8 @@ class Target:
         everything.
       machines: the machines that it serves, by name.
       prepare: compiles kernels before anything is lowered; None where lowering compiles them.
+      forms: what a compiler makes of its kernels, as ``optgen show --ir`` calls it.
+      listing: returns one of these forms of a step, as text; it needs no accelerator.
     """
 
     name: str
@@ -70,3 +91,5 @@ class Target:
     executor: Callable[[Kernels, bool], Executor] | None = None
     machines: Callable[[], Mapping[str, Machine]] = dict
     prepare: Callable[[Kernels], None] | None = None
+    forms: tuple[str, ...] = ()
+    listing: Callable[[str, UnrunStep], str] | None = None

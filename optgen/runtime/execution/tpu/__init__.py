@@ -12,7 +12,7 @@ Nothing here imports Pallas before something is lowered for a TPU.
 
 from __future__ import annotations
 
-from optgen.runtime.execution.target import Executor, Target
+from optgen.runtime.execution.target import Executor, Target, UnrunStep
 from optgen.runtime.execution.tpu import launches
 from optgen.runtime.execution.tpu.chip import limits, unavailable
 from optgen.runtime.vocabulary.module import Kernels
@@ -27,6 +27,13 @@ def _executor(kernels: Kernels, interpreted: bool) -> Executor:
     return TpuExecutor(kernels, calls.interpreted if interpreted else calls.lowered)
 
 
+def _listing(form: str, step: UnrunStep) -> str:
+    from optgen.runtime.execution.tpu.listing import listing
+
+    del form  # there is one
+    return listing(step)
+
+
 TARGET = Target(
     name="tpu",
     platform="tpu",
@@ -36,4 +43,6 @@ TARGET = Target(
     limits=limits,
     executor=_executor,
     machines=lambda: launches.MACHINES,
+    forms=("mosaic",),
+    listing=_listing,
 )

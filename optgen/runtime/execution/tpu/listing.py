@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+
+from optgen.runtime.execution import driver
+from optgen.runtime.execution.target import UnrunStep
 
 _CALL = "tpu_custom_call"
 
 
-def listing(step: Callable[..., Any], *arguments: Any) -> str:
+def listing(step: UnrunStep) -> str:
     """Returns what Pallas makes of the launches of a step, each distinct one once.
 
     Nothing runs, and no TPU is needed.
-
-    Args:
-      step: lowered for a TPU.
-      *arguments: trees of arrays or ``jax.ShapeDtypeStruct``.
     """
-    lowered = jax.jit(step).trace(*arguments).lower(lowering_platforms=("tpu",))
+
+    def whole(leaves: list[Any]) -> Any:
+        slots = driver.run_init(step.module, step.placements, leaves, step.hyperparameters)
+        return driver.run_step(
+            step.module,
+            step.placements,
+            "step",
+            leaves,
+            leaves,
+            *slots,
+            jnp.int32(0),
+            step.hyperparameters,
+        )
+
+    lowered = jax.jit(whole).trace(step.leaves).lower(lowering_platforms=("tpu",))
     module = lowered.compiler_ir("stablehlo")
     names = {_text(body): name for name, body in _bodies(module.operation)}
     parts = [

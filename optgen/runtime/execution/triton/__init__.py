@@ -7,7 +7,7 @@ something is lowered for CUDA.
 
 from __future__ import annotations
 
-from optgen.runtime.execution.target import Executor, Target
+from optgen.runtime.execution.target import Executor, Target, UnrunStep
 from optgen.runtime.execution.triton.launches import LIMITS, MACHINES, launches
 from optgen.runtime.execution.triton.status import unavailable
 from optgen.runtime.vocabulary.module import Kernels
@@ -25,6 +25,12 @@ def _executor(kernels: Kernels, interpreted: bool) -> Executor:
     return TritonExecutor(kernels, call)
 
 
+def _listing(form: str, step: UnrunStep) -> str:
+    from optgen.runtime.execution.triton.listing import listing
+
+    return listing(form, step)
+
+
 TARGET = Target(
     name="triton",
     platform="cuda",
@@ -34,4 +40,6 @@ TARGET = Target(
     limits=lambda: LIMITS,
     executor=_executor,
     machines=lambda: MACHINES,
+    forms=("ttir", "ptx"),
+    listing=_listing,
 )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from optgen import config
 from optgen.errors import TargetError
+from optgen.runtime.execution.target import UnrunStep
 from optgen.runtime.execution.triton.inspection import Compiled, Launch, compile_launch
-
-FORMS = ("ttir", "ptx")
-"""Triton's own IR, and what it gives to NVIDIA's assembler."""
+from optgen.runtime.execution.triton.status import capability
 
 
 def check_triton() -> None:
@@ -22,14 +22,22 @@ def check_triton() -> None:
         raise TargetError("Triton compiles the kernels, and cannot be found: pip install triton")
 
 
-def listing(launches: Sequence[Launch], form: str, compute_capability: int) -> str:
-    """All launches, each after what it is and what it takes.
+def listing(form: str, step: UnrunStep) -> str:
+    """All launches of a step, each after what it is and what it takes.
 
     Args:
-      launches: of a step, in order.
-      form: one of ``FORMS``; beside ``ttir`` stands the source of the launch.
-      compute_capability: of the GPU, 90 for 9.0.
+      form: ``ttir``, beside which stands the source of the launch, or ``ptx``.
+      step: what is compiled.
+
+    Raises:
+      TargetError: where Triton is not installed.
     """
+    check_triton()
+    from optgen.runtime.execution.triton import recording
+
+    launches = recording.launches(step.module, step.placements, step.leaves, step.hyperparameters)
+    wanted = step.compute_capability or config.COMPUTE_CAPABILITY.get()
+    compute_capability = capability(str(wanted) if wanted else wanted)
     parts = []
     for number, launch in enumerate(launches, 1):
         compiled = compile_launch(launch, compute_capability)
