@@ -126,13 +126,11 @@ class Rewrite:
       pattern: the left-hand side, as text; an operation.
       replacement: the right-hand side, as text.
       when: a further condition, or None.
-      exact: True where both sides have the same floating-point result for every input.
     """
 
     pattern: str
     replacement: str
     when: Guard | None = None
-    exact: bool = True
     left: Call = field(init=False, repr=False)
     right: Pattern = field(init=False, repr=False)
 

@@ -2,10 +2,10 @@
 
 ``driver`` runs passes to a fixpoint, and checks legality after each. ``DEFAULT`` holds the exact
 ones, which every program goes through: ``fold`` (constants), ``algebra`` (a table of identities),
-``narrow`` (scalars and rows at their own size), ``cse`` and ``dce``. ``FAST`` holds those that
-change the last bits of a result, asked for by name. Others run once, at their place in lowering:
-``names``, ``step`` (the form of a fused step or of an update), ``dimensions`` (axes of the leaf
-become dimensions of a view) and ``hoist`` (the cut of values that all leaves share).
+``narrow`` (scalars and rows at their own size), ``cse`` and ``dce``. Others run once, at their
+place in lowering: ``names``, ``step`` (the form of a fused step or of an update), ``dimensions``
+(axes of the leaf become dimensions of a view) and ``hoist`` (the cut of values that all leaves
+share).
 
 After ``DEFAULT``, a later stage may rely on these canonical forms:
 
@@ -18,6 +18,6 @@ After ``DEFAULT``, a later stage may rely on these canonical forms:
 After ``hoist``, a leaf program is a legal kernel body: it reads ``load`` and ``scalar`` alone.
 """
 
-from optgen.passes.driver import DEFAULT, FAST, Pass, named, run
+from optgen.passes.driver import DEFAULT, Pass, run
 
-__all__ = ["DEFAULT", "FAST", "Pass", "named", "run"]
+__all__ = ["DEFAULT", "Pass", "run"]

@@ -15,7 +15,7 @@ from optgen.ir.node import Node
 from optgen.ir.ops import OPS
 from optgen.ir.pattern import Bindings, Rewrite, Rewriter
 from optgen.ir.program import Program
-from optgen.ir.types import BOOL, GRAD, PARAM, REAL, SCALAR
+from optgen.ir.types import BOOL, GRAD, PARAM, REAL
 
 _HELD_BY = {
     REAL: {PARAM, GRAD, "float16", "bfloat16", "float32", BOOL},
@@ -34,10 +34,6 @@ def _round_trip(root: Node, bound: Bindings) -> bool:
 
 def _is_truth(root: Node, bound: Bindings) -> bool:
     return bound["x"].type.dtype == BOOL
-
-
-def _is_scalar(root: Node, bound: Bindings) -> bool:
-    return bound["s"].type.axes == SCALAR
 
 
 def _never_minus_zero(root: Node, bound: Bindings) -> bool:
@@ -117,19 +113,6 @@ EXACT = (
     Rewrite("cast(cast(x))", "x", when=_round_trip),  # widened, and rounded back: nothing lost
 )
 """Identities with the same floating-point result for every input."""
-
-RECIPROCAL = (
-    Rewrite(  # x / s = x · (1 / s)
-        "div(x, broadcast(s))", "mul(x, broadcast(div(1.0, s)))", when=_is_scalar, exact=False
-    ),
-)
-"""One division for all of the leaf: two roundings where there was one."""
-
-RSQRT = (
-    Rewrite("div(1.0, sqrt(x))", "rsqrt(x)", exact=False),  # 1 / √x
-    Rewrite("div(x, sqrt(y))", "mul(x, rsqrt(y))", exact=False),  # x / √y = x · (1 / √y)
-)
-"""The reciprocal root, which GPUs approximate in one instruction."""
 
 
 @dataclass(frozen=True)

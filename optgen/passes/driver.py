@@ -1,13 +1,13 @@
 """Runs passes over a program, to a fixpoint, and verifies between them.
 
 Adding a pass: write its file, and add it to ``DEFAULT`` (exact: the same floating-point result
-for every input) or ``FAST`` (not exact: asked for by name).
+for every input).
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import cycle
 from typing import Protocol, TextIO
 
@@ -15,7 +15,7 @@ from optgen.errors import IRError, UsageError
 from optgen.ir.legality import MATH, Check, check
 from optgen.ir.program import Program
 from optgen.ir.text import text
-from optgen.passes.algebra import EXACT, RECIPROCAL, RSQRT, Algebra
+from optgen.passes.algebra import EXACT, Algebra
 from optgen.passes.cse import Cse
 from optgen.passes.dce import Dce
 from optgen.passes.fold import Fold
@@ -38,29 +38,12 @@ class Pass(Protocol):
 DEFAULT: tuple[Pass, ...] = (Fold(), Algebra("algebra", EXACT), Narrow(), Cse(), Dce())
 """The exact passes, in the order in which they run."""
 
-FAST: Mapping[str, Pass] = {
-    "reciprocal": Algebra("reciprocal", RECIPROCAL),  # x / s = x · (1 / s), s a scalar
-    "rsqrt": Algebra("rsqrt", RSQRT),  # x / √y = x · rsqrt(y)
-}
-"""The passes that round differently, by name."""
-
 ELSEWHERE = ("hoist",)
 """Passes from one program to several, which the compiler itself runs and prints."""
 
-# The default passes shrink a program, so they settle in two or three rounds; the bound is for
-# two fast passes that undo each other.
+# The default passes shrink a program, so they come to rest in two or three rounds; the bound is for
+# passes of a caller's that undo each other.
 _MAX_ROUNDS = 20
-
-
-def named(fast: Iterable[str]) -> tuple[Pass, ...]:
-    """The default passes, and the fast ones with these names.
-
-    Raises:
-      UsageError: if a name is unknown; lists those that there are.
-    """
-    wanted = list(fast)
-    _require_known(wanted, FAST, "fast pass")
-    return (*DEFAULT, *(FAST[name] for name in dict.fromkeys(wanted)))
 
 
 def run(
@@ -86,8 +69,7 @@ def run(
     """
     passes = tuple(passes)
     wanted = [print_after] if isinstance(print_after, str) else list(print_after)
-    known = [p.name for p in passes] + [p.name for p in (*DEFAULT, *FAST.values())]
-    _require_known(wanted, ("all", *known, *ELSEWHERE), "pass")
+    _require_known(wanted, ["all", *(p.name for p in (*passes, *DEFAULT)), *ELSEWHERE])
     check(program, table)
     unchanged = 0
     for turn, current in enumerate(cycle(passes)):
@@ -115,8 +97,8 @@ def _verify(program: Program, table: Mapping[str, Check], after: Pass) -> None:
         raise IRError(f"after pass {after.name!r}: {error}") from None
 
 
-def _require_known(names: Iterable[str], known: Iterable[str], what: str) -> None:
-    known = list(dict.fromkeys(known))
+def _require_known(names: Iterable[str], known: Sequence[str]) -> None:
     for name in names:
         if name not in known:
-            raise UsageError(f"no {what} is called {name!r}; there are: {', '.join(known)}")
+            distinct = ", ".join(dict.fromkeys(known))
+            raise UsageError(f"no pass is called {name!r}; there are: {distinct}")

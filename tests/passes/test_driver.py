@@ -15,7 +15,7 @@ from optgen.ir.node import node
 from optgen.ir.program import Program
 from optgen.ir.text import parse, text
 from optgen.ir.types import LEAF, PARAM, REAL, REAL_SCALAR, Type
-from optgen.passes import DEFAULT, FAST, named, run
+from optgen.passes import DEFAULT, run
 from tests.strategies import inputs, programs, same_bits
 
 EXACT_IN_FLOAT32 = tuple(p for p in DEFAULT if p.name != "fold")  # which computes in double
@@ -63,10 +63,9 @@ def kahan(stored):
 
 
 @pytest.mark.parametrize("stored", [REAL, PARAM, "bfloat16"])
-@pytest.mark.parametrize("passes", [DEFAULT, named(FAST)], ids=["default", "fast"])
-def test_a_kahan_sum_survives_bit_for_bit(stored, passes):
+def test_a_kahan_sum_survives_bit_for_bit(stored):
     program = kahan(stored)
-    after = run(program, passes)
+    after = run(program)
     assert [n.op for n in after.nodes()].count("sub") == 3
     p, c = np.float32([1.0, -3.0]), np.float32([0.0, 0.0])
     exact = p.astype(np.float64)
@@ -120,15 +119,11 @@ def test_all_prints_after_every_pass(everything, capsys):
 def test_an_unknown_pass_is_an_error_that_lists_the_known_ones():
     with pytest.raises(UsageError) as error:
         run(parse(SMALL), print_after=("folding",))
-    names = ", ".join([*(p.name for p in DEFAULT), *FAST])
+    names = ", ".join(p.name for p in DEFAULT)
     assert str(error.value).startswith(f"no pass is called 'folding'; there are: all, {names}")
-    with pytest.raises(UsageError, match="no fast pass is called 'fold'; there are: reciprocal"):
-        named(["fold"])
 
 
-def test_fast_passes_come_after_the_default_ones():
-    assert named(["rsqrt"]) == (*DEFAULT, FAST["rsqrt"])
-    assert named([]) == DEFAULT
+def test_no_passes_leave_a_program_as_it_is():
     assert run(parse(SMALL), ()) == parse(SMALL)
 
 
