@@ -1,5 +1,6 @@
 """The ``cpu`` target: what it computes, how it is called, and when ``xla`` serves instead."""
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -102,7 +103,122 @@ def test_indices_are_64_bits_wide():
     for name in ("adamw", "adafactor"):
         source = make(name, "cpu").source("cpu", leaves)
         assert "int64_t i" in source
-        assert not re.search(r"\b(int|unsigned|int32_t|long)\s+(i|row|column|d\d|width)\b", source)
+        names = "i|row|column|batch|line|position|start"
+        assert not re.search(rf"\b(int|unsigned|int32_t|long)\s+({names})\b", source)
+
+
+ORIENTED = {
+    "rows": (129, 200),
+    "columns": (200, 129),
+    "rows_of_a_batch": (3, 129, 200),
+    "columns_of_a_batch": (3, 200, 129),
+    "kernel": (3, 2, 129, 200),
+    "kernel_of_columns": (3, 2, 200, 129),
+    "batch_between": (129, 3, 200),
+    "batch_between_columns": (200, 3, 129),
+    "one_inside": (129, 200, 1),
+    "rows_of_several_tiles": (1500, 300),
+    "columns_of_several_tiles": (1500, 1400),
+}
+"""Leaves that Adafactor factors along other axes, in other orders in memory."""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "float64"])
+def test_one_function_serves_every_order_in_memory(dtype):
+    with jax.enable_x64(dtype == "float64"):
+        params, grads = random_tree(ORIENTED, 0, dtype), random_tree(ORIENTED, 1, dtype)
+        native, portable = make("adafactor", "cpu"), make("adafactor", "xla")
+        plan = native.plan(params)
+        (launch,) = plan.launches
+        assert len({run.kernels for run in launch.runs}) == 1
+        got, wanted = native.init(params), portable.init(params)
+        for _ in range(2):
+            updates, got = native.update(grads, got, params)
+            expected, wanted = portable.update(grads, wanted, params)
+        tolerance = {"float32": 2e-6, "bfloat16": 2e-2, "float16": 4e-3, "float64": 1e-14}[dtype]
+        close((updates, got), (expected, wanted), tolerance)
+        got = native.step(grads, native.init(params), params)
+        close(got, portable.step(grads, portable.init(params), params), tolerance)
+
+
+def test_a_batch_that_is_innermost_in_memory_is_left_to_xla():
+    params = {"w": random_tree({"w": (130, 140, 3)})["w"]}
+    native, portable = make("adafactor", "cpu"), make("adafactor", "xla")
+    assert "rows and columns are not innermost in memory" in str(native.explain(params))
+    got = native.step(params, native.init(params), params)
+    close(got, portable.step(params, portable.init(params), params), 1e-6)
+
+
+@dsl.rule
+def planes(g, p, *, rate):
+    """Means over every axis of a cube, and extremes over every pair of them."""
+    result = g
+    for axis in range(3):
+        others = tuple(a for a in range(3) if a != axis)
+        result = result + dsl.mean(g * g, axis=axis) * dsl.max(p, axis=others)
+    return -rate * result
+
+
+@dsl.rule
+def batches(g, p, *, rate):
+    """Statistics of each matrix of a batch, beside those of its rows and columns."""
+    norm = dsl.state("norm", like=dsl.mean(g, axis=(1, 2)))
+    row, column = dsl.mean(g, axis=2), dsl.max(dsl.abs(g), axis=1)
+    rows, columns = dsl.state("rows", like=row), dsl.state("columns", like=column)
+    rows.next = 0.9 * rows + row
+    columns.next = 0.9 * columns + column
+    norm.next = 0.5 * norm + dsl.norm(g, axis=(1, 2)) + dsl.mean(rows.next, axis=1)
+    return -rate * g / (1e-3 + norm.next + rows.next * columns.next + dsl.sum(rows.next))
+
+
+@dsl.rule
+def reduced_again(g, p, *, rate):
+    """Reductions of small values over each of their dimensions, and slots made of each other."""
+    mean = dsl.mean(g, axis=2)
+    small = dsl.state("small", like=mean)
+    a = dsl.state("a", like=dsl.mean(mean, axis=0), init=1.0)
+    b = dsl.state("b", like=dsl.mean(mean, axis=1), init=2.0)
+    c = dsl.state("c", like=dsl.mean(mean, axis=0), init=0.5)
+    small.next = 0.5 * small + mean / (1 + dsl.rms(mean))
+    largest = dsl.max(small.next, axis=0)
+    squares = dsl.sum(dsl.square(small.next), axis=1)
+    a.next = c + largest - dsl.mean(c)
+    c.next = a * dsl.mean(squares) + dsl.norm(a)
+    b.next = b + squares / (1 + dsl.max(squares))
+    return -rate * g * (1 + small.next) * (a.next + b.next + c.next)
+
+
+@dsl.rule
+def swapped(g, p, *, rate):
+    """Slots that a reduction comes between, each made of the other's old values."""
+    mean = dsl.mean(g, axis=1)
+    a, b = dsl.state("a", like=mean, init=1.0), dsl.state("b", like=mean, init=2.0)
+    total = dsl.state("total", like=dsl.sum(mean), init=3.0)
+    a.next = b - dsl.mean(b) + mean + total
+    b.next = a * dsl.max(a) + 1.0 / (1.0 + dsl.sum(dsl.square(mean * a)))
+    total.next = dsl.sum(a.next) * 1e-3 + dsl.mean(b.next)
+    return -rate * g * (a.next + b.next + total.next)
+
+
+@pytest.mark.parametrize(
+    ("rule", "shapes"),
+    [
+        (planes, {"cube": (5, 6, 7), "long": (6, 130, 20)}),
+        (batches, {"rows": (3, 40, 50), "columns": (4, 128, 64)}),
+        (reduced_again, {"cube": (5, 6, 7), "long": (33, 20, 12)}),
+        (swapped, {"wide": (30, 40), "tall": (100, 7)}),
+    ],
+)
+def test_reductions_that_keep_any_dimensions(rule, shapes):
+    native, portable = rule(0.1, target="cpu"), rule(0.1, target="xla")
+    p = q = random_tree(shapes)
+    state, expected = native.init(p), portable.init(q)
+    for seed in range(3):
+        grads = random_tree(shapes, seed + 1)
+        p, state = native.step(grads, state, p)
+        q, expected = portable.step(grads, expected, q)
+    close((p, state), (q, expected), 1e-5)
+    assert not any(launch.by_xla for launch in native.plan(p).launches)
 
 
 def test_float64_leaves_are_computed_in_float64():
@@ -262,7 +378,8 @@ def test_what_no_view_covers_is_left_to_jnp_beside_the_kernels():
 RESULT = """
     import jax, jax.numpy as jnp, numpy as np, optgen
     rng = np.random.default_rng(0)
-    params = {"w": rng.normal(size=(1500, 1400)), "b": rng.normal(size=300_001)}
+    params = {"w": rng.normal(size=(1300, 1400)), "t": rng.normal(size=(1400, 1300)),
+              "b": rng.normal(size=300_001)}
     params = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), params)
     tx = optgen.chain(optgen.adafactor(1e-2), optgen.clip_by_global_norm(0.1), target="cpu")
     state = tx.init(params)
@@ -328,7 +445,8 @@ def test_over_several_devices_auto_is_xla_and_partitions():
 
 def test_without_a_compiler_auto_says_so_once_and_xla_serves(monkeypatch):
     monkeypatch.setenv("OPTGEN_TARGET", "auto")
-    monkeypatch.setattr(cpu, "unavailable", lambda: "no C++ compiler was found")
+    broken = dataclasses.replace(cpu.TARGET, unavailable=lambda: "no C++ compiler was found")
+    monkeypatch.setitem(targets.TARGETS, "cpu", broken)
     targets.say_once.cache_clear()
     params = jnp.ones(5)
     tx = optgen.sgd(0.5)
@@ -341,6 +459,11 @@ def test_without_a_compiler_auto_says_so_once_and_xla_serves(monkeypatch):
         tx.update(params, tx.init(params), params)
     with pytest.raises(TargetError, match="the cpu target cannot serve: no C"):
         optgen.sgd(0.5, target="cpu").init(params)
+
+
+def _closes(pragma: str, line: str) -> bool:
+    """Whether a line ends the loop that a pragma stands before."""
+    return line == pragma[: len(pragma) - len(pragma.lstrip())] + "}"
 
 
 def test_hot_loops_are_full_width_vectors_without_calls(tmp_path):
@@ -360,12 +483,14 @@ def test_hot_loops_are_full_width_vectors_without_calls(tmp_path):
         done = subprocess.run(
             [*command, "-fopt-info-vec"], capture_output=True, text=True, check=True
         )
-        report = re.findall(rf"{name}\.cc:(\d+):\d+: opt.*vectorized", done.stderr)
-        vectorised = set(map(int, report))
+        report = re.findall(r"(\w+\.(?:cc|h)):(\d+):\d+: opt.*loop vectorized", done.stderr)
+        vectorised = {int(line) for file, line in report if file == f"{name}.cc"}
         lines = source.splitlines()
         for number, line in enumerate(lines, 1):
-            if line.strip().startswith("OPTGEN_SIMD"):
-                body = range(number, number + 40)
-                assert vectorised & set(body), f"{name}.cc:{number}: {line.strip()}"
+            elements = re.search(r"int64_t (i|position) = ", lines[min(number, len(lines) - 1)])
+            if line.strip().startswith("OPTGEN_SIMD") and elements:
+                end = next(i for i in range(number, len(lines)) if _closes(line, lines[i]))
+                body = set(range(number, end + 2))
+                assert vectorised & body, f"{name}.cc:{number}: {line.strip()}"
         assembly = (tmp_path / "out.s").read_text()
         assert not re.search(r"call\s+\S*(sqrtf|powf|expf|logf|nearbyintf)\b", assembly), name

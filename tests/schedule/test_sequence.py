@@ -161,8 +161,8 @@ def test_what_is_left_of_a_small_reduction():
     assert (total.axes, total.combine, total.over) == ((), "sum", (0,))
     assert kernels(matrix)[1].item.independent == "*"
     of_each = buffers(batch)["batch_sums"]
-    assert (of_each.axes, of_each.combine, of_each.over) == ((0,), None, ())
-    assert kernels(batch)[1].item.independent == (0,)
+    assert (of_each.axes, of_each.combine, of_each.over) == ((0,), "sum", (0, 1))
+    assert kernels(batch)[1].item.independent == "*"
 
 
 def test_a_slot_is_never_left_in_parts():

@@ -139,8 +139,8 @@ def whole_step(
     v_ptr,
     scale_by_factored_rms_square_sum_ptr,
     p_square_sum_ptr,
-    scale_by_factored_rms_square_sum_parts,
     size,
+    scale_by_factored_rms_square_sum_parts,
     p_square_sum_parts,
     program,
     BLOCK: tl.constexpr,
@@ -192,6 +192,8 @@ def factored_statistics(
     square_row_sums_ptr,
     square_column_sums_ptr,
     p_square_sum_ptr,
+    outer_extent,
+    inner_extent,
     square_row_sums_row_stride,
     square_row_sums_elements,
     square_column_sums_column_stride,
@@ -199,8 +201,6 @@ def factored_statistics(
     outer_stride,
     inner_stride,
     batch_stride,
-    inner_extent,
-    outer_extent,
     square_row_sums_batch_stride,
     square_column_sums_batch_stride,
     tiles,
@@ -281,15 +281,15 @@ def factored_finalize(
     square_row_sums_ptr,
     square_column_sums_ptr,
     v_row_next_batch_sums_ptr,
-    rows,
     batches,
+    rows,
+    columns,
     v_row_batch_stride,
     v_row_row_stride,
     square_row_sums_batch_stride,
     square_row_sums_row_stride,
     square_row_sums_parts,
     square_row_sums_elements,
-    columns,
     v_row_next_batch_sums_elements,
     v_col_batch_stride,
     v_col_column_stride,
@@ -365,7 +365,7 @@ def factored_finalize(
 
 
 @triton.jit
-def factored_row(v_row_ptr, v_row_row_stride, rows, v_row_next_batch_means, row):
+def factored_row(v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, row):
     """Computes row_factor, once for each row."""
     v_row = tl.load(v_row_ptr + row * v_row_row_stride, mask=row < rows)
     row_factor = tl.div_rn(1.0, tl.sqrt_rn(tl.div_rn(v_row, v_row_next_batch_means)))
@@ -373,7 +373,7 @@ def factored_row(v_row_ptr, v_row_row_stride, rows, v_row_next_batch_means, row)
 
 
 @triton.jit
-def factored_column(v_col_ptr, v_col_column_stride, columns, column):
+def factored_column(v_col_ptr, columns, v_col_column_stride, column):
     """Computes term, once for each column."""
     v_col = tl.load(v_col_ptr + column * v_col_column_stride, mask=column < columns)
     term = tl.div_rn(1.0, tl.sqrt_rn(v_col))
@@ -387,17 +387,17 @@ def factored_statistics_2(
     v_col_ptr,
     v_row_next_batch_sums_ptr,
     scale_by_factored_rms_square_sum_ptr,
-    v_row_row_stride,
     rows,
+    columns,
+    outer_extent,
+    inner_extent,
+    v_row_row_stride,
     v_row_next_batch_sums_parts,
     v_row_next_batch_sums_elements,
     v_col_column_stride,
-    columns,
     outer_stride,
     inner_stride,
     batch_stride,
-    inner_extent,
-    outer_extent,
     v_row_batch_stride,
     v_col_batch_stride,
     tiles,
@@ -426,9 +426,9 @@ def factored_statistics_2(
     size = tl.cast(rows, tl.float32)
     v_row_next_batch_means = tl.div_rn(v_row_next_batch_sums, size)
     if ROWS_INNERMOST:
-        row_factor = factored_row(v_row_ptr, v_row_row_stride, rows, v_row_next_batch_means, inner)
+        row_factor = factored_row(v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, inner)
     else:
-        term = factored_column(v_col_ptr, v_col_column_stride, columns, inner)
+        term = factored_column(v_col_ptr, columns, v_col_column_stride, inner)
     scale_by_factored_rms_square_sum = tl.full((OUTER, INNER), 0.0, tl.float32)
     first = chunk * tiles
     last = tl.minimum(first + tiles, tl.cdiv(outer_extent, OUTER))
@@ -437,10 +437,10 @@ def factored_statistics_2(
         outer = first_outer + tl.arange(0, OUTER)[:, None]
         inside = (outer < outer_extent) & (inner < inner_extent)
         if ROWS_INNERMOST:
-            term = factored_column(v_col_ptr, v_col_column_stride, columns, outer)
+            term = factored_column(v_col_ptr, columns, v_col_column_stride, outer)
         else:
             row_factor = factored_row(
-                v_row_ptr, v_row_row_stride, rows, v_row_next_batch_means, outer
+                v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, outer
             )
         start = tl.cast(first_outer, tl.int64) * outer_stride
         start += tl.cast(first_inner, tl.int64) * inner_stride
@@ -465,20 +465,20 @@ def factored_step(
     p_square_sum_ptr,
     v_row_next_batch_sums_ptr,
     scale_by_factored_rms_square_sum_ptr,
-    v_row_row_stride,
+    batches,
     rows,
+    columns,
+    outer_extent,
+    inner_extent,
+    v_row_row_stride,
     v_row_next_batch_sums_parts,
     v_row_next_batch_sums_elements,
     v_col_column_stride,
-    columns,
     scale_by_factored_rms_square_sum_parts,
-    batches,
     p_square_sum_parts,
     outer_stride,
     inner_stride,
     batch_stride,
-    inner_extent,
-    outer_extent,
     v_row_batch_stride,
     v_col_batch_stride,
     tiles,
@@ -523,9 +523,9 @@ def factored_step(
     term_2 = tl.where(param_mean_square <= 1e-06, tl.full((), 1e-06, tl.float32), param_mean_square)
     param_rms = tl.sqrt_rn(term_2)
     if ROWS_INNERMOST:
-        row_factor = factored_row(v_row_ptr, v_row_row_stride, rows, v_row_next_batch_means, inner)
+        row_factor = factored_row(v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, inner)
     else:
-        term = factored_column(v_col_ptr, v_col_column_stride, columns, inner)
+        term = factored_column(v_col_ptr, columns, v_col_column_stride, inner)
     first = chunk * tiles
     last = tl.minimum(first + tiles, tl.cdiv(outer_extent, OUTER))
     for tile in tl.range(first, last, num_stages=STAGES):
@@ -533,10 +533,10 @@ def factored_step(
         outer = first_outer + tl.arange(0, OUTER)[:, None]
         inside = (outer < outer_extent) & (inner < inner_extent)
         if ROWS_INNERMOST:
-            term = factored_column(v_col_ptr, v_col_column_stride, columns, outer)
+            term = factored_column(v_col_ptr, columns, v_col_column_stride, outer)
         else:
             row_factor = factored_row(
-                v_row_ptr, v_row_row_stride, rows, v_row_next_batch_means, outer
+                v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, outer
             )
         start = tl.cast(first_outer, tl.int64) * outer_stride
         start += tl.cast(first_inner, tl.int64) * inner_stride
@@ -570,8 +570,8 @@ def whole_update(
     update_ptr,
     scale_by_factored_rms_square_sum_ptr,
     p_square_sum_ptr,
-    scale_by_factored_rms_square_sum_parts,
     size,
+    scale_by_factored_rms_square_sum_parts,
     p_square_sum_parts,
     program,
     BLOCK: tl.constexpr,
@@ -625,20 +625,20 @@ def factored_update(
     p_square_sum_ptr,
     v_row_next_batch_sums_ptr,
     scale_by_factored_rms_square_sum_ptr,
-    v_row_row_stride,
+    batches,
     rows,
+    columns,
+    outer_extent,
+    inner_extent,
+    v_row_row_stride,
     v_row_next_batch_sums_parts,
     v_row_next_batch_sums_elements,
     v_col_column_stride,
-    columns,
     scale_by_factored_rms_square_sum_parts,
-    batches,
     p_square_sum_parts,
     outer_stride,
     inner_stride,
     batch_stride,
-    inner_extent,
-    outer_extent,
     v_row_batch_stride,
     v_col_batch_stride,
     tiles,
@@ -683,9 +683,9 @@ def factored_update(
     term_2 = tl.where(param_mean_square <= 1e-06, tl.full((), 1e-06, tl.float32), param_mean_square)
     param_rms = tl.sqrt_rn(term_2)
     if ROWS_INNERMOST:
-        row_factor = factored_row(v_row_ptr, v_row_row_stride, rows, v_row_next_batch_means, inner)
+        row_factor = factored_row(v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, inner)
     else:
-        term = factored_column(v_col_ptr, v_col_column_stride, columns, inner)
+        term = factored_column(v_col_ptr, columns, v_col_column_stride, inner)
     first = chunk * tiles
     last = tl.minimum(first + tiles, tl.cdiv(outer_extent, OUTER))
     for tile in tl.range(first, last, num_stages=STAGES):
@@ -693,10 +693,10 @@ def factored_update(
         outer = first_outer + tl.arange(0, OUTER)[:, None]
         inside = (outer < outer_extent) & (inner < inner_extent)
         if ROWS_INNERMOST:
-            term = factored_column(v_col_ptr, v_col_column_stride, columns, outer)
+            term = factored_column(v_col_ptr, columns, v_col_column_stride, outer)
         else:
             row_factor = factored_row(
-                v_row_ptr, v_row_row_stride, rows, v_row_next_batch_means, outer
+                v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, outer
             )
         start = tl.cast(first_outer, tl.int64) * outer_stride
         start += tl.cast(first_inner, tl.int64) * inner_stride

@@ -157,8 +157,8 @@ def whole_step(
     ema_ptr,
     scale_by_factored_rms_square_sum_ptr,
     p_square_sum_ptr,
-    scale_by_factored_rms_square_sum_parts,
     size,
+    scale_by_factored_rms_square_sum_parts,
     p_square_sum_parts,
     program,
     BLOCK: tl.constexpr,
@@ -218,6 +218,8 @@ def factored_statistics(
     square_row_sums_ptr,
     square_column_sums_ptr,
     p_square_sum_ptr,
+    outer_extent,
+    inner_extent,
     square_row_sums_row_stride,
     square_row_sums_elements,
     square_column_sums_column_stride,
@@ -225,8 +227,6 @@ def factored_statistics(
     outer_stride,
     inner_stride,
     batch_stride,
-    inner_extent,
-    outer_extent,
     square_row_sums_batch_stride,
     square_column_sums_batch_stride,
     tiles,
@@ -307,15 +307,15 @@ def factored_finalize(
     square_row_sums_ptr,
     square_column_sums_ptr,
     v_row_next_batch_sums_ptr,
-    rows,
     batches,
+    rows,
+    columns,
     v_row_batch_stride,
     v_row_row_stride,
     square_row_sums_batch_stride,
     square_row_sums_row_stride,
     square_row_sums_parts,
     square_row_sums_elements,
-    columns,
     v_row_next_batch_sums_elements,
     v_col_batch_stride,
     v_col_column_stride,
@@ -391,7 +391,7 @@ def factored_finalize(
 
 
 @triton.jit
-def factored_row(v_row_ptr, v_row_row_stride, rows, v_row_next_batch_means, row):
+def factored_row(v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, row):
     """Computes row_factor, once for each row."""
     v_row = tl.load(v_row_ptr + row * v_row_row_stride, mask=row < rows)
     row_factor = tl.div_rn(1.0, tl.sqrt_rn(tl.div_rn(v_row, v_row_next_batch_means)))
@@ -399,7 +399,7 @@ def factored_row(v_row_ptr, v_row_row_stride, rows, v_row_next_batch_means, row)
 
 
 @triton.jit
-def factored_column(v_col_ptr, v_col_column_stride, columns, column):
+def factored_column(v_col_ptr, columns, v_col_column_stride, column):
     """Computes term, once for each column."""
     v_col = tl.load(v_col_ptr + column * v_col_column_stride, mask=column < columns)
     term = tl.div_rn(1.0, tl.sqrt_rn(v_col))
@@ -413,17 +413,17 @@ def factored_statistics_2(
     v_col_ptr,
     v_row_next_batch_sums_ptr,
     scale_by_factored_rms_square_sum_ptr,
-    v_row_row_stride,
     rows,
+    columns,
+    outer_extent,
+    inner_extent,
+    v_row_row_stride,
     v_row_next_batch_sums_parts,
     v_row_next_batch_sums_elements,
     v_col_column_stride,
-    columns,
     outer_stride,
     inner_stride,
     batch_stride,
-    inner_extent,
-    outer_extent,
     v_row_batch_stride,
     v_col_batch_stride,
     tiles,
@@ -452,9 +452,9 @@ def factored_statistics_2(
     size = tl.cast(rows, tl.float32)
     v_row_next_batch_means = tl.div_rn(v_row_next_batch_sums, size)
     if ROWS_INNERMOST:
-        row_factor = factored_row(v_row_ptr, v_row_row_stride, rows, v_row_next_batch_means, inner)
+        row_factor = factored_row(v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, inner)
     else:
-        term = factored_column(v_col_ptr, v_col_column_stride, columns, inner)
+        term = factored_column(v_col_ptr, columns, v_col_column_stride, inner)
     scale_by_factored_rms_square_sum = tl.full((OUTER, INNER), 0.0, tl.float32)
     first = chunk * tiles
     last = tl.minimum(first + tiles, tl.cdiv(outer_extent, OUTER))
@@ -463,10 +463,10 @@ def factored_statistics_2(
         outer = first_outer + tl.arange(0, OUTER)[:, None]
         inside = (outer < outer_extent) & (inner < inner_extent)
         if ROWS_INNERMOST:
-            term = factored_column(v_col_ptr, v_col_column_stride, columns, outer)
+            term = factored_column(v_col_ptr, columns, v_col_column_stride, outer)
         else:
             row_factor = factored_row(
-                v_row_ptr, v_row_row_stride, rows, v_row_next_batch_means, outer
+                v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, outer
             )
         start = tl.cast(first_outer, tl.int64) * outer_stride
         start += tl.cast(first_inner, tl.int64) * inner_stride
@@ -492,20 +492,20 @@ def factored_step(
     p_square_sum_ptr,
     v_row_next_batch_sums_ptr,
     scale_by_factored_rms_square_sum_ptr,
-    v_row_row_stride,
+    batches,
     rows,
+    columns,
+    outer_extent,
+    inner_extent,
+    v_row_row_stride,
     v_row_next_batch_sums_parts,
     v_row_next_batch_sums_elements,
     v_col_column_stride,
-    columns,
     scale_by_factored_rms_square_sum_parts,
-    batches,
     p_square_sum_parts,
     outer_stride,
     inner_stride,
     batch_stride,
-    inner_extent,
-    outer_extent,
     v_row_batch_stride,
     v_col_batch_stride,
     tiles,
@@ -552,9 +552,9 @@ def factored_step(
     param_rms = tl.sqrt_rn(term_2)
     momentum = tl.load(scalars + 3)
     if ROWS_INNERMOST:
-        row_factor = factored_row(v_row_ptr, v_row_row_stride, rows, v_row_next_batch_means, inner)
+        row_factor = factored_row(v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, inner)
     else:
-        term = factored_column(v_col_ptr, v_col_column_stride, columns, inner)
+        term = factored_column(v_col_ptr, columns, v_col_column_stride, inner)
     first = chunk * tiles
     last = tl.minimum(first + tiles, tl.cdiv(outer_extent, OUTER))
     for tile in tl.range(first, last, num_stages=STAGES):
@@ -562,10 +562,10 @@ def factored_step(
         outer = first_outer + tl.arange(0, OUTER)[:, None]
         inside = (outer < outer_extent) & (inner < inner_extent)
         if ROWS_INNERMOST:
-            term = factored_column(v_col_ptr, v_col_column_stride, columns, outer)
+            term = factored_column(v_col_ptr, columns, v_col_column_stride, outer)
         else:
             row_factor = factored_row(
-                v_row_ptr, v_row_row_stride, rows, v_row_next_batch_means, outer
+                v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, outer
             )
         start = tl.cast(first_outer, tl.int64) * outer_stride
         start += tl.cast(first_inner, tl.int64) * inner_stride
@@ -618,8 +618,8 @@ def whole_update(
     update_ptr,
     scale_by_factored_rms_square_sum_ptr,
     p_square_sum_ptr,
-    scale_by_factored_rms_square_sum_parts,
     size,
+    scale_by_factored_rms_square_sum_parts,
     p_square_sum_parts,
     program,
     BLOCK: tl.constexpr,
@@ -682,20 +682,20 @@ def factored_update(
     p_square_sum_ptr,
     v_row_next_batch_sums_ptr,
     scale_by_factored_rms_square_sum_ptr,
-    v_row_row_stride,
+    batches,
     rows,
+    columns,
+    outer_extent,
+    inner_extent,
+    v_row_row_stride,
     v_row_next_batch_sums_parts,
     v_row_next_batch_sums_elements,
     v_col_column_stride,
-    columns,
     scale_by_factored_rms_square_sum_parts,
-    batches,
     p_square_sum_parts,
     outer_stride,
     inner_stride,
     batch_stride,
-    inner_extent,
-    outer_extent,
     v_row_batch_stride,
     v_col_batch_stride,
     tiles,
@@ -742,9 +742,9 @@ def factored_update(
     param_rms = tl.sqrt_rn(term_2)
     momentum = tl.load(scalars + 3)
     if ROWS_INNERMOST:
-        row_factor = factored_row(v_row_ptr, v_row_row_stride, rows, v_row_next_batch_means, inner)
+        row_factor = factored_row(v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, inner)
     else:
-        term = factored_column(v_col_ptr, v_col_column_stride, columns, inner)
+        term = factored_column(v_col_ptr, columns, v_col_column_stride, inner)
     first = chunk * tiles
     last = tl.minimum(first + tiles, tl.cdiv(outer_extent, OUTER))
     for tile in tl.range(first, last, num_stages=STAGES):
@@ -752,10 +752,10 @@ def factored_update(
         outer = first_outer + tl.arange(0, OUTER)[:, None]
         inside = (outer < outer_extent) & (inner < inner_extent)
         if ROWS_INNERMOST:
-            term = factored_column(v_col_ptr, v_col_column_stride, columns, outer)
+            term = factored_column(v_col_ptr, columns, v_col_column_stride, outer)
         else:
             row_factor = factored_row(
-                v_row_ptr, v_row_row_stride, rows, v_row_next_batch_means, outer
+                v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, outer
             )
         start = tl.cast(first_outer, tl.int64) * outer_stride
         start += tl.cast(first_inner, tl.int64) * inner_stride

@@ -192,9 +192,9 @@ def leaf_step(
     nu_ptr,
     param_squares_ptr,
     update_squares_ptr,
+    size,
     param_squares_parts,
     update_squares_parts,
-    size,
     program,
     BLOCK: tl.constexpr,
 ):
@@ -391,9 +391,9 @@ def left_out_step(
     nu_ptr,
     param_squares_ptr,
     update_squares_ptr,
+    size,
     param_squares_parts,
     update_squares_parts,
-    size,
     program,
     BLOCK: tl.constexpr,
 ):
@@ -581,9 +581,9 @@ def leaf_update(
     add_decayed_weights_ptr,
     param_squares_ptr,
     update_squares_ptr,
+    size,
     param_squares_parts,
     update_squares_parts,
-    size,
     program,
     BLOCK: tl.constexpr,
 ):
@@ -653,9 +653,9 @@ def left_out_update(
     update_ptr,
     param_squares_ptr,
     update_squares_ptr,
+    size,
     param_squares_parts,
     update_squares_parts,
-    size,
     program,
     BLOCK: tl.constexpr,
 ):

@@ -117,9 +117,9 @@ def leaf_step(
     trace_ptr,
     param_squares_ptr,
     update_squares_ptr,
+    size,
     param_squares_parts,
     update_squares_parts,
-    size,
     program,
     BLOCK: tl.constexpr,
 ):
@@ -285,9 +285,9 @@ def left_out_chosen_step(
     trace_ptr,
     param_squares_ptr,
     update_squares_ptr,
+    size,
     param_squares_parts,
     update_squares_parts,
-    size,
     program,
     BLOCK: tl.constexpr,
 ):
@@ -409,9 +409,9 @@ def leaf_update(
     update_ptr,
     param_squares_ptr,
     update_squares_ptr,
+    size,
     param_squares_parts,
     update_squares_parts,
-    size,
     program,
     BLOCK: tl.constexpr,
 ):
@@ -542,9 +542,9 @@ def left_out_chosen_update(
     update_ptr,
     param_squares_ptr,
     update_squares_ptr,
+    size,
     param_squares_parts,
     update_squares_parts,
-    size,
     program,
     BLOCK: tl.constexpr,
 ):

@@ -188,7 +188,8 @@ class Finalize(Cpp):
         """Where a value is in the array in which it is kept: in row-major order."""
         text = ""
         for role in self._inner(level):
-            text = f"({text}) * leaf.{EXTENTS[role]} + {role}" if text else role
+            before = f"({text})" if " " in text else text
+            text = f"{before} * leaf.{EXTENTS[role]} + {role}" if text else role
         return text
 
     def _forget(self, taken: set[str], texts: dict[Node, Text]) -> None:

@@ -40,7 +40,6 @@ _WORDS = (
 # fmt: on
 """Words of C++ that are names in Python, and the namespaces."""
 
-
 _AFFIXES = {"sqrt": "sqrt", "rsqrt": "rsqrt", "exp": "exp", "log": "log", "abs": "size"}
 """What follows the name of a value in that of a function of it."""
 
@@ -60,10 +59,15 @@ def field(name: str) -> str:
     return f"{name}_" if name in _WORDS else name
 
 
+_SINGULARS = {"sums": "sum", "maxima": "max", "minima": "min"}
+
+
 def singular(x: Operand) -> str:
     """What one element of a buffer is called: of ``square_row_sums``, ``square_row_sum``."""
-    plural = x.lifetime in ("statistic", "contribution") and x.axes and x.name.endswith("s")
-    return x.name[:-1] if plural else x.name
+    before, _, last = x.name.rpartition("_")
+    if x.lifetime == "leaf" or not before or last not in _SINGULARS:
+        return x.name
+    return f"{before}_{_SINGULARS[last]}"
 
 
 def indented(lines: Sequence[str], by: int = 2) -> list[str]:
@@ -166,8 +170,8 @@ class Cpp(Leveled):
         if author:
             return author
         if OPS[n.op].kind == "reduce":
-            inner = self._word(n.args[0])
-            return f"{inner}_{n.op}" if inner else n.op
+            kept = roles(n.type.axes, self.dimensions)
+            return "_".join(filter(None, (self._word(n.args[0]), *kept[-1:], n.op)))
         inner = self._word(n.args[0]) if n.args else ""
         if not inner:
             return ""

@@ -20,6 +20,7 @@ from optgen.runtime.vocabulary.sequence import Kernel, Operand
 from optgen.schedule.graph import is_reduction
 
 _CLAUSES = {"sum": "+", "max": "optgen::largest", "min": "optgen::smallest"}
+_WIDTH = 96  # of a pragma
 
 
 def reduction_type(x: Operand, dimensions: int) -> str:
@@ -168,7 +169,12 @@ class Sweep:
         for how, operator in _CLAUSES.items():
             if names := [name for name, other in totals if other == how]:
                 clauses.append(f"reduction({operator} : {', '.join(names)})")
-        return [f"OPTGEN_SIMD_REDUCING({' '.join(clauses)})"]
+        line = f"OPTGEN_SIMD_REDUCING({' '.join(clauses)})"
+        if len(line) <= _WIDTH:
+            return [line]
+        first, *rest = clauses
+        lines = [f"OPTGEN_SIMD_REDUCING({first}", *(f"    {clause}" for clause in rest)]
+        return [*lines[:-1], f"{lines[-1]})"]
 
 
 def _declared(totals: list[tuple[str, str]]) -> list[str]:

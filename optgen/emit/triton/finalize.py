@@ -78,7 +78,7 @@ class FinalizeFunction(KernelFunction):
         """The function."""
         shared = self.kernel.item.independent == LEAF
         lines = [self.about(), *(self._shared() if shared else self._of_one_program())]
-        arguments = [*self.arrays(), *self.integers, "program", "BLOCK: tl.constexpr"]
+        arguments = [*self.arrays(), *self.numbers(), "program", "BLOCK: tl.constexpr"]
         return definition(self.kernel.function, arguments, lines)
 
     # Programs that share the elements.

@@ -44,7 +44,7 @@ class FlatSweep(SweepFunction):
         lines = [self.about(), *self.printer.levels["scalar"], "offsets = tl.arange(0, BLOCK)"]
         self.extent(0)
         lines += self._tiles(call) if values else self._one_tile(call)
-        integers = [*self.integers, *(["tiles"] if values else [])]
+        integers = [*self.numbers(), *(["tiles"] if values else [])]
         constants = ["BLOCK: tl.constexpr", *(["STAGES: tl.constexpr"] if values else [])]
         arguments = [*self.arrays(), *integers, "program", *constants]
         return definition(self.kernel.function, arguments, lines)

@@ -153,6 +153,12 @@ class KernelFunction:
         suffix, more = ("", ()) if not places else (f"_{places[0]}", places[1:])
         return f"device.{how}_of_parts{suffix}({', '.join([place, parts, elements, *more])})"
 
+    def numbers(self) -> list[str]:
+        """The arguments that are numbers of a leaf: the extents of its view, then all others."""
+        extents = [*map(extent_name, self.words), "outer_extent", "inner_extent"]
+        known = [name for name in extents if name in self.integers]
+        return [*known, *(name for name in self.integers if name not in known)]
+
     def about(self) -> str:
         """The function's docstring."""
         reads = [x.name for x in self.kernel.operands if x.read]

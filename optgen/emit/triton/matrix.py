@@ -75,7 +75,7 @@ class MatrixSweep(SweepFunction):
         lines = [self.about(), *self._part(lines), *lines]
         every = ("ROWS_INNERMOST", "OUTER", "INNER", "STAGES")
         constants = [f"{name}: tl.constexpr" for name in mentioned(every, lines)]
-        arguments = [*self.arrays(), *self.integers, "tiles", "program", *constants]
+        arguments = [*self.arrays(), *self.numbers(), "tiles", "program", *constants]
         return definition(self.kernel.function, arguments, lines)
 
     def _part(self, lines: Iterable[str]) -> list[str]:
@@ -137,7 +137,7 @@ class MatrixSweep(SweepFunction):
         if not lines:
             return _Side([], [])
         values = ", ".join(mentioned(assigned(lines), used))
-        known = [*map(pointer, self.operands), *self.integers, *self.words[:-2]]
+        known = [*map(pointer, self.operands), *self.numbers(), *self.words[:-2]]
         passed = mentioned([*known, *assigned(self.printer.levels["scalar"])], lines)
         about = docstring(f"Computes {values}, once for each {side}.")
         body = [about, *lines, f"return {values}"]

@@ -278,7 +278,10 @@ def test_a_process_killed_while_it_compiles(home, wrapper, tmp_path):
         'exec $REAL "$@"'
     )
     source = "int f() { return 1; }"
-    program = "import sys; from optgen.runtime import cpu; cpu.compile_library(sys.argv[1], 'one')"
+    program = (
+        "import sys; from optgen.runtime.execution import cpu; "
+        "cpu.compile_library(sys.argv[1], 'one')"
+    )
     process = subprocess.Popen([sys.executable, "-c", program, source], cwd=ROOT)
     try:
         deadline = time.monotonic() + 120
