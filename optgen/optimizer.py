@@ -22,7 +22,7 @@ from optgen.emit.emitters import EMITTERS
 from optgen.errors import TargetError
 from optgen.ir.program import Program
 from optgen.runtime.execution import driver, trees
-from optgen.runtime.execution.target import UnrunStep
+from optgen.runtime.execution.listing import unrun_step
 from optgen.runtime.execution.targets import (
     HERE,
     PORTABLE,
@@ -116,7 +116,8 @@ class Optimizer(Transformation):
         leaves, _, _ = trees.flatten(params, "params")
         specs = self.trees.specs(params)
         compiled = emit_tree(self.instance.composition, specs, target.name)
-        step = UnrunStep(
+        step = unrun_step(
+            target,
             compiled.module,
             tuple(compiled.placements[spec] for spec in specs),
             leaves,

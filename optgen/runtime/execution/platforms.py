@@ -13,6 +13,7 @@ from optgen.errors import TargetError
 from optgen.runtime.execution.deferred import deferred
 from optgen.runtime.execution.launching import Launching
 from optgen.runtime.execution.leaves import Execution, Leaf, Portable, place
+from optgen.runtime.execution.target import Executor
 from optgen.runtime.execution.targets import TARGETS
 from optgen.runtime.vocabulary.module import Module, Placement
 from optgen.runtime.vocabulary.sequence import Mode
@@ -51,10 +52,14 @@ class LeafPrograms:
 
     def launched(self, name: str, interpreted: bool, *trees: Any) -> Any:
         """Runs them through the kernels of a target, or through its interpreter."""
+        make = TARGETS[name].executor
+        assert make is not None
+        return self.executed(name, make(self.module.kernels[name], interpreted), *trees)
+
+    def executed(self, name: str, executor: Executor, *trees: Any) -> Any:
+        """Runs the launches of a target with an executor."""
         target, leaves = TARGETS[name], self._leaves(trees)
         placed = place(self.module, name, leaves, self.mode)
-        assert target.executor is not None
-        executor = target.executor(self.module.kernels[name], interpreted)
         launches = target.launches(placed, target.limits())
         return self.run(Launching(launches, placed, leaves, self.mode, executor), trees[3])
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from optgen.runtime.vocabulary.launches import Launch, MakeLaunches, PlacedLeaf
 from optgen.runtime.vocabulary.machine import Limits, Machine
-from optgen.runtime.vocabulary.module import Kernels, Module, Placement
+from optgen.runtime.vocabulary.module import Kernels
 from optgen.runtime.vocabulary.sequence import Kernel
 
 
@@ -49,17 +49,16 @@ class UnrunStep:
     """A step that is compiled for a reader, and not run.
 
     Attributes:
-      module: what was emitted.
-      placements: how it serves each leaf.
+      kernels: the emitted kernels of the target.
       leaves: arrays, or ``jax.ShapeDtypeStruct``.
-      hyperparameters: their values.
+      executed_by: returns a function of the leaves, which makes their state and takes a step with
+        an executor; for ``jax.eval_shape`` or ``jax.jit``.
       compute_capability: of a GPU, as in 9.0; None for what the environment names.
     """
 
-    module: Module
-    placements: tuple[Placement, ...]
+    kernels: Kernels
     leaves: list[Any]
-    hyperparameters: dict[str, Any]
+    executed_by: Callable[[Executor], Callable[[list[Any]], Any]]
     compute_capability: float | None = None
 
 

@@ -5,7 +5,9 @@ import jax.numpy as jnp
 
 from optgen.compile import emit_tree
 from optgen.runtime.execution import driver, trees
-from optgen.runtime.execution.triton import recording
+from optgen.runtime.execution.listing import unrun_step
+from optgen.runtime.execution.targets import TARGETS
+from optgen.runtime.execution.triton import inspection
 
 
 def launches_of(tx, params):
@@ -15,7 +17,8 @@ def launches_of(tx, params):
     compiled = emit_tree(tx.instance.composition, specs, "triton")
     placements = [compiled.placements[spec] for spec in specs]
     hyperparameters = driver.evaluate_hyperparameters(tx.instance.scalars, jnp.int32(0))
-    return recording.launches(compiled.module, placements, leaves, hyperparameters)
+    step = unrun_step(TARGETS["triton"], compiled.module, placements, leaves, hyperparameters)
+    return inspection.record(step)
 
 
 def shaped(shapes, dtype):

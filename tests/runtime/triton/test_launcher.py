@@ -7,7 +7,10 @@ import pytest
 
 import optgen
 from optgen.runtime.execution import driver
-from optgen.runtime.execution.triton import inspection, launcher, recording
+from optgen.runtime.execution.listing import unrun_step
+from optgen.runtime.execution.targets import TARGETS
+from optgen.runtime.execution.triton import inspection
+from optgen.runtime.execution.triton.launcher import TritonExecutor
 from optgen.runtime.execution.triton.launches import LIMITS, launches
 from optgen.runtime.vocabulary.launches import launch_traffic
 from optgen.runtime.vocabulary.machine import Limits
@@ -42,20 +45,15 @@ class Calls(inspection.Recorder):
         return [jnp.zeros(x.shape, x.dtype) for x in outputs.values()]
 
 
-def recorded(tx, params, monkeypatch):
+def recorded(tx, params):
     """The calls of a step."""
-    monkeypatch.setattr(recording, "Recorder", Calls)
-    recorders = []
-    executor = launcher.TritonExecutor
-    monkeypatch.setattr(
-        recording,
-        "TritonExecutor",
-        lambda kernels, call: recorders.append(call.__self__) or executor(kernels, call),
-    )
     module, placements = tx.trees.resolve(tx.trees.specs(params))
     known = driver.evaluate_hyperparameters(tx.instance.scalars, jnp.int32(0))
-    assert recording.launches(module, placements, jax.tree.leaves(params), known) == []
-    return recorders[0].calls
+    leaves = jax.tree.leaves(params)
+    step = unrun_step(TARGETS["triton"], module, placements, leaves, known)
+    calls = Calls()
+    jax.eval_shape(step.executed_by(TritonExecutor(step.kernels, calls.call)), leaves)
+    return calls.calls
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -66,7 +64,7 @@ def test_each_launch_is_one_call_of_its_functions_on_its_leaves(name, dtype, mon
     tx = make(name, "triton")
     plan = tx.plan(params, "h200")
     listed = [launch for launch in plan.launches if not launch.by_xla]
-    calls = recorded(tx, params, monkeypatch)
+    calls = recorded(tx, params)
     assert len(calls) == len(listed) <= plan.launch_count
     for (sections, arrays, outputs, updated), launch in zip(calls, listed, strict=True):
         assert {section.function for section in sections} == set(launch.functions)
@@ -91,7 +89,7 @@ def test_matrices_are_apart_by_their_place_in_memory(monkeypatch):
     matrices = ("wide", "tall", "odd", "kernel", "transposed")
     params = shaped({name: SHAPES[name] for name in matrices}, "float32")
     tx = optgen.adafactor(1e-3, target="triton")
-    sections, *_ = recorded(tx, params, monkeypatch)[0]
+    sections, *_ = recorded(tx, params)[0]
     assert {s.function for s in sections} == {"leaf_statistics"}
     apart = {(s.constants["ROWS_INNERMOST"], len(s.rows)) for s in sections}
     assert apart == {(0, 2), (1, 2), (0, 1)}
@@ -116,9 +114,7 @@ def test_scalars_are_in_the_precision_of_the_leaves_that_read_them(monkeypatch):
             "a": shaped({"x": (8,)}, "float32")["x"],
             "b": shaped({"x": (8,)}, "float64")["x"],
         }
-        ((sections, arrays, *_),) = recorded(
-            optgen.adamw(1e-3, target="triton"), params, monkeypatch
-        )
+        ((sections, arrays, *_),) = recorded(optgen.adamw(1e-3, target="triton"), params)
     named = {n: x.dtype.name for n, x in arrays.items() if n.startswith("scalars")}
     assert named == {"scalars_float32": "float32", "scalars_float64": "float64"}
     assert {section.scalars for section in sections} == set(named)

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from optgen.runtime.execution import driver
 from optgen.runtime.execution.target import UnrunStep
+from optgen.runtime.execution.tpu import calls
+from optgen.runtime.execution.tpu.executor import TpuExecutor
 
 _CALL = "tpu_custom_call"
 
@@ -21,21 +21,8 @@ def listing(step: UnrunStep) -> str:
 
     Nothing runs, and no TPU is needed.
     """
-
-    def whole(leaves: list[Any]) -> Any:
-        slots = driver.run_init(step.module, step.placements, leaves, step.hyperparameters)
-        return driver.run_step(
-            step.module,
-            step.placements,
-            "step",
-            leaves,
-            leaves,
-            *slots,
-            jnp.int32(0),
-            step.hyperparameters,
-        )
-
-    lowered = jax.jit(whole).trace(step.leaves).lower(lowering_platforms=("tpu",))
+    step_on_tpu = step.executed_by(TpuExecutor(step.kernels, calls.lowered))
+    lowered = jax.jit(step_on_tpu).trace(step.leaves).lower(lowering_platforms=("tpu",))
     module = lowered.compiler_ir("stablehlo")
     names = {_text(body): name for name, body in _bodies(module.operation)}
     parts = [

@@ -16,7 +16,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from optgen.runtime.execution.target import UnrunStep
 from optgen.runtime.execution.triton import dispatch
+from optgen.runtime.execution.triton.launcher import TritonExecutor
 from optgen.runtime.execution.triton.modules import launch_function
 from optgen.runtime.execution.triton.options import Options
 from optgen.runtime.vocabulary.module import Kernels
@@ -99,6 +101,13 @@ class Recorder:
         programs = sum(section.programs for section in sections)
         self.launches.append(Launch(kernel, arrays, programs, options))
         return [jnp.zeros(x.shape, x.dtype) for x in outputs.values()]
+
+
+def record(step: UnrunStep) -> list[Launch]:
+    """Returns the launches of a step. Triton is imported, and nothing runs."""
+    recorder = Recorder()
+    jax.eval_shape(step.executed_by(TritonExecutor(step.kernels, recorder.call)), step.leaves)
+    return recorder.launches
 
 
 def compile_launch(launch: Launch, compute_capability: int) -> Compiled:

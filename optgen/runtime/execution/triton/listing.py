@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from optgen import config
 from optgen.errors import TargetError
 from optgen.runtime.execution.target import UnrunStep
-from optgen.runtime.execution.triton.inspection import Compiled, Launch, compile_launch
+from optgen.runtime.execution.triton.inspection import Compiled, Launch, compile_launch, record
 from optgen.runtime.execution.triton.status import capability
 
 
@@ -33,9 +33,7 @@ def listing(form: str, step: UnrunStep) -> str:
       TargetError: where Triton is not installed.
     """
     check_triton()
-    from optgen.runtime.execution.triton import recording
-
-    launches = recording.launches(step.module, step.placements, step.leaves, step.hyperparameters)
+    launches = record(step)
     wanted = step.compute_capability or config.COMPUTE_CAPABILITY.get()
     compute_capability = capability(str(wanted) if wanted else wanted)
     parts = []
