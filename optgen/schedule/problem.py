@@ -74,7 +74,7 @@ class Problem:
       dtypes: the concrete dtypes that the symbolic ones stand for.
       targets: statistics, then stores; a target's bit is its place.
       arrays: loads, then an array for each store; an array's bit is its place.
-      candidates: the temporaries that could save bytes.
+      candidates: the temporaries that could save bytes, the preferred first.
       overwrites: for each load, the bit of the target that overwrites it, if there is one.
     """
 
@@ -126,7 +126,10 @@ def state_problem(levels: Levels, dtypes: Dtypes) -> Problem:
         for n in large
         if levels.level[n] < levels.stages - 1 and _worth_keeping(n, overwritten, dtypes)
     ]
-    return Problem(levels, dtypes, tuple(targets), tuple(arrays), tuple(candidates), overwrites)
+    # Of what costs the same the first is chosen: what the author named, and what is computed last.
+    authors = levels.program.authors()
+    ordered = sorted(reversed(candidates), key=lambda t: t.node not in authors)
+    return Problem(levels, dtypes, tuple(targets), tuple(arrays), tuple(ordered), overwrites)
 
 
 def _tighten(targets: list[Target], levels: Levels, beneath: dict[Node, int]) -> list[Target]:

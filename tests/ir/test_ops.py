@@ -13,7 +13,7 @@ import sympy as sp
 from jax import lax
 
 from optgen import dsl
-from optgen.emit.cpp import Cpp
+from optgen.emit.cpu.printer import Cpp
 from optgen.emit.latex import latex
 from optgen.emit.plain import plain
 from optgen.emit.python import Constants, Jnp, Scalars
@@ -129,7 +129,8 @@ def check_row(op):
 
 
 def check_text(op, program):
-    assert Cpp(program, Dtypes(), 1, {}).output(program.outputs[0])
+    kernel = types.SimpleNamespace(operands=(), dimensions=1)
+    assert Cpp(kernel, program, Dtypes()).output(program.outputs[0])
     for real in ("float32", "float64"):
         assert triton(program, real).output(program.outputs[0])
     assert plain(program)[-1].startswith("p' = p")
