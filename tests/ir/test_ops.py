@@ -1,7 +1,6 @@
 """Every row is complete for everybody who looks operations up, and a row is all that it takes."""
 
 import contextlib
-import types
 
 import jax
 import jax.numpy as jnp
@@ -13,14 +12,12 @@ import sympy as sp
 from jax import lax
 
 from optgen import dsl
-from optgen.emit.cpu.printer import Cpp
 from optgen.emit.latex import latex
 from optgen.emit.plain import plain
 from optgen.emit.python import Constants, Jnp, Scalars
 from optgen.emit.symbolic import form
-from optgen.emit.triton.printer import Triton
 from optgen.ir.build import Builder, broadcast, cast, effect
-from optgen.ir.evaluate import Dtypes, Inputs, evaluate
+from optgen.ir.evaluate import Inputs, evaluate
 from optgen.ir.legality import KERNEL, MATH
 from optgen.ir.node import node
 from optgen.ir.ops import OPS, Op
@@ -30,6 +27,7 @@ from optgen.ir.types import LEAF, REAL, SCALAR, Type
 from optgen.runtime.execution import scalar
 from optgen.runtime.execution.tpu import functions as mosaic
 from optgen.tools.verify.oracle import Oracle
+from tests.emit.printers import cpp, triton
 from tests.emit.rules import program as traced_program
 
 ELEMENTWISE = [op for op, row in OPS.items() if row.is_elementwise]
@@ -101,13 +99,6 @@ class Mosaic(Jnp):
         return OPS[op].in_mosaic()
 
 
-def triton(program, real):
-    emitter = types.SimpleNamespace(
-        dtypes=Dtypes(real, real, real), dimensions=1, reserved=(), load=lambda n: f"load_{n.attr}"
-    )
-    return Triton(emitter, program)
-
-
 def check_row(op):
     """Everybody who looks an operation up can do something with its row, and the right thing."""
     expected, program = meaning(op), storing(op)
@@ -129,8 +120,7 @@ def check_row(op):
 
 
 def check_text(op, program):
-    kernel = types.SimpleNamespace(operands=(), dimensions=1)
-    assert Cpp(kernel, program, Dtypes()).output(program.outputs[0])
+    assert cpp(program).output(program.outputs[0])
     for real in ("float32", "float64"):
         assert triton(program, real).output(program.outputs[0])
     assert plain(program)[-1].startswith("p' = p")
