@@ -10,6 +10,7 @@ from optgen.runtime.vocabulary.launches import (
     Launch,
     LaunchList,
     PlacedLeaf,
+    Run,
     count_launches,
     launch_traffic,
     traffic,
@@ -85,7 +86,7 @@ class Plan:
         return self.bytes / self.machine.bandwidth + launching
 
     def as_dict(self) -> dict[str, Any]:
-        """The plan as what JSON has: the launches, with their functions, leaves and operands."""
+        """The plan as what JSON has: launches, with the functions, operands and bytes of leaves."""
         return {
             "mode": self.mode,
             "target": self.target,
@@ -106,14 +107,19 @@ def _launch(launch: Launch, leaves: tuple[PlacedLeaf, ...]) -> dict[str, Any]:
     return {
         "phase": launch.phase,
         "reason": launch.reason,
-        "runs": [
-            {
-                "leaf": run.leaf,
-                "functions": [kernel.function for kernel in run.kernels],
-                "resident": run.resident,
-            }
-            for run in launch.runs
-        ],
+        "runs": [_run(run, leaves[run.leaf]) for run in launch.runs],
+        "reads": dict(moved.reads),
+        "writes": dict(moved.writes),
+    }
+
+
+def _run(run: Run, leaf: PlacedLeaf) -> dict[str, Any]:
+    moved = traffic(run, leaf)
+    return {
+        "leaf": run.leaf,
+        "functions": [kernel.function for kernel in run.kernels],
+        "operands": [{x.name: x.access for x in kernel.operands} for kernel in run.kernels],
+        "resident": run.resident,
         "reads": dict(moved.reads),
         "writes": dict(moved.writes),
     }

@@ -159,12 +159,13 @@ def of_long_expressions(g, p, *, rate):
     return x - dsl.mean(x)
 
 
-@pytest.mark.parametrize("rule", [of_long_names, of_long_expressions], ids=lambda r: r.__name__)
+@pytest.mark.parametrize(
+    "rule", [of_long_names, of_long_expressions, optgen.adafactor], ids=lambda r: r.__name__
+)
 def test_the_source_is_formatted_and_clean(rule, tmp_path):
     path = tmp_path / "emitted.py"
-    path.write_text(
-        rule(0.1).source("triton", {"w": leaf(3, 4), "v": leaf(2, 5, dtype="bfloat16")})
-    )
+    params = {"w": leaf(3, 4), "v": leaf(2, 5, dtype="bfloat16")}
+    path.write_text(rule(0.1).source("triton", params))
     for command in (("format", "--diff"), ("check",)):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, "--config", "pyproject.toml", path],

@@ -194,9 +194,18 @@ def test_json():
     xla, sweep = again["launches"]
     assert "it keeps or reduces 4 groups" in xla["reason"]
     assert xla["runs"][0]["leaf"] == 0
-    assert sweep["runs"] == [{"leaf": 1, "functions": ["adamw_step"], "resident": False}]
-    assert sweep["reads"] == {"g": 12, "p": 12, "mu": 12, "nu": 12}
-    assert sweep["writes"] == {"p": 12, "mu": 12, "nu": 12}
+    moved = {
+        "reads": {"g": 12, "p": 12, "mu": 12, "nu": 12},
+        "writes": {"p": 12, "mu": 12, "nu": 12},
+    }
+    (run,) = sweep["runs"]
+    assert run == moved | {
+        "leaf": 1,
+        "functions": ["adamw_step"],
+        "operands": [{"g": "read", "p": "update", "mu": "update", "nu": "update"}],
+        "resident": False,
+    }
+    assert {way: sweep[way] for way in moved} == moved
     assert again["bytes"] == p.bytes
     assert again["leaves"][1] == {"name": "b", "shape": [3], "dtypes": ["float32"] * 3}
     assert (again["mode"], again["target"], again["machine"]) == ("step", "triton", "h200")

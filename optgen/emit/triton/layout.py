@@ -14,6 +14,10 @@ def statement(head: str, items: Sequence[str], tail: str, indent: int = 0) -> li
     line = head + ", ".join(items) + tail
     if len(line) + indent <= WIDTH:
         return [line]
+    if len(head) + indent > WIDTH and " = " in head:
+        names, call = head.split(" = ", 1)
+        broken = statement(call, items, tail, indent + len(_INDENT))
+        return [f"{names} = (", *indented(broken), ")"]
     joined = "    " + ", ".join(items)
     if len(joined) + indent <= WIDTH:
         return [head, joined, tail]

@@ -173,9 +173,15 @@ def count_launches(launches: Iterable[Launch]) -> int:
 
 
 def left_to_xla(place: int, leaf: PlacedLeaf, reason: str) -> Iterator[Launch]:
-    """Launches of a leaf that no kernels serve: one for each phase."""
+    """Launches of a leaf that no kernels serve: one for each phase.
+
+    A leaf without elements contributes nothing to reductions over the tree.
+    """
     for phase in range(leaf.portable.phases):
-        if kernels := leaf.portable.of_phase(phase):
+        kernels = leaf.portable.of_phase(phase)
+        if leaf.empty:
+            kernels = tuple(kernel for kernel in kernels if not kernel.contributes)
+        if kernels:
             yield Launch(phase, (Run(place, kernels, resident=True),), reason)
 
 

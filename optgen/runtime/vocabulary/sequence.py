@@ -201,6 +201,11 @@ class Kernel:
         """True where it leaves partial values of a reduction."""
         return any(x.partial for x in self.operands)
 
+    @property
+    def contributes(self) -> bool:
+        """True where it writes contributions to reductions over the tree."""
+        return any(x.written and x.lifetime == "contribution" for x in self.operands)
+
 
 @dataclass(frozen=True)
 class KernelSequence:
