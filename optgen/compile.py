@@ -190,7 +190,7 @@ def distinct_dtypes(specs: Iterable[LeafSpec], lowered: Lowered) -> tuple[Dtypes
 
 
 def dtypes_of(spec: LeafSpec, variant: LoweredVariant) -> Dtypes:
-    """What the symbolic dtypes of a leaf's program stand for, as ``Variant.dtypes`` says."""
+    """Concrete dtypes of a leaf's program: of its parameter, its gradient and its computation."""
     slots = (slot.dtype for slot in variant.slots.values())
     wide = "float64" in (spec.param_dtype, spec.grad_dtype, *slots)
     return Dtypes(spec.param_dtype, spec.grad_dtype, "float64" if wide else "float32")

@@ -1,4 +1,4 @@
-"""Who makes an optimizer of a rule that was given its hyperparameters.
+"""Factory of optimizers: it takes a rule with its hyperparameters.
 
 Rules live below optimizers and may not import them; the package, which is above both, says here
 what a call of a rule returns.

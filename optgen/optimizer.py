@@ -98,7 +98,7 @@ class Optimizer(Transformation):
         return emit(lowered, target, distinct_dtypes(specs, lowered))
 
     def compiled(self, form: str, params: Any, compute_capability: float | None = None) -> str:
-        """What a compiler makes of the launches of a step, as text. It needs no accelerator.
+        """Compiled text of the launches of a step, in an IR or assembly. It needs no accelerator.
 
         Args:
           form: ``ttir`` for Triton's own IR, beside the source of each launch; ``ptx``; or
@@ -181,7 +181,7 @@ class Optimizer(Transformation):
         return explain(self.plan(params, machine, mode), self._properties(params))
 
     def _properties(self, params: Any) -> tuple[str, ...]:
-        """What is proven of the rule for every leaf."""
+        """Properties that are proven of the rule for every leaf."""
         from optgen.emit.proofs import properties
 
         traced = trace_tree(self.instance.composition, self.trees.specs(params))

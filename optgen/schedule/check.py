@@ -63,7 +63,7 @@ def _buffer_faults(sequence: KernelSequence) -> Iterator[str]:
 
 
 class _Order:
-    """What has happened before an item: which reductions are in parts, or await the tree."""
+    """State before an item: the reductions that are in parts, and those that await the tree."""
 
     def __init__(self, sequence: KernelSequence) -> None:
         self.items = sequence.items
@@ -73,7 +73,7 @@ class _Order:
         self.contributed: set[str] = set()
 
     def faults(self) -> Iterator[str]:
-        """What is wrong with the order of the items."""
+        """Faults in the order of the items."""
         for item in self.items:
             if item.phase < self.phase:
                 yield f"phase {item.phase} comes after phase {self.phase}"
@@ -85,7 +85,7 @@ class _Order:
         yield from (f"the parts of {name!r} are never combined" for name in sorted(self.in_parts))
 
     def combine(self, item: Combine) -> Iterator[str]:
-        """What is wrong with combining these; they are whole afterwards."""
+        """Faults of combining these buffers; they are whole afterwards."""
         for name in item.buffers:
             if item.over == "tiles" and name not in self.in_parts:
                 yield f"{name!r} is combined and is not in parts"
@@ -98,7 +98,7 @@ class _Order:
         )
 
     def compute(self, item: Item) -> Iterator[str]:
-        """What is wrong with computing this now; it leaves parts and contributions."""
+        """Faults of computing this item now; it leaves parts and contributions."""
         for name in (*item.reads, *item.updates):
             if name in self.in_parts:
                 yield f"{item.function} reads {name!r} before its parts are combined"

@@ -54,7 +54,7 @@ class StageReport:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a step costs; ``str()`` of it is text for a person.
+    """Cost of a step; ``str()`` of it is text for a person.
 
     Attributes:
       mode: ``step`` or ``update``.
@@ -147,7 +147,7 @@ def _report(plan: Plan, number: int, launch: Launch, runs: list[Run], launches: 
         moved = traffic(run, plan.leaves[run.leaf])
         reads += moved.reads
         writes += moved.writes
-    own = max(1, sum(plan.leaves[run.leaf].size for run in runs))
+    elements = max(1, sum(plan.leaves[run.leaf].size for run in runs))
     kernels = runs[0].kernels
     operands = [x for kernel in kernels for x in kernel.operands]
     temporary = {x.name for x in operands if x.lifetime == "temporary"}
@@ -161,8 +161,8 @@ def _report(plan: Plan, number: int, launch: Launch, runs: list[Run], launches: 
         leaves=len(runs),
         launches=launches,
         operands=tuple(dict.fromkeys(x.name for x in operands)),
-        reads={name: n / own for name, n in reads.items()},
-        writes={name: n / own for name, n in writes.items()},
+        reads={name: n / elements for name, n in reads.items()},
+        writes={name: n / elements for name, n in writes.items()},
         temporaries=tuple(name for name in writes if name in temporary),
         partial={x.name: str(x.buffer.combine) for x in operands if x.partial},
         bytes_per_parameter=total / max(1, plan.parameters),

@@ -40,7 +40,7 @@ class Planned(Protocol):
 
     @property
     def launches(self) -> LaunchList:
-        """What runs, in order."""
+        """Launches of the plan, in order."""
 
 
 def interpret(
@@ -134,12 +134,12 @@ class _KernelOnLeaf:
                 )
         for body, window in self.pieces(tile):
             self.run_piece(body, window, parts)
-        everything = tuple(slice(0, extent) for extent in self.layout.extents)
+        leaf_window = tuple(slice(0, extent) for extent in self.layout.extents)
         for name, whole in parts.items():
-            self.window(self.operands[name], everything)[...] = whole
+            self.window(self.operands[name], leaf_window)[...] = whole
 
     def pieces(self, tile: int | None) -> Iterator[tuple[Program, Tile]]:
-        """What runs in any order: tiles of a sweep, and what a finalize computes by itself."""
+        """Pieces that run in any order: tiles of a sweep, and independent parts of a finalize."""
         kernel, dimensions = self.kernel, len(self.layout.extents)
         if kernel.kind == "xla" or tile is None:
             yield self.body, next(self.tiles((), 1))
@@ -196,7 +196,7 @@ class _KernelOnLeaf:
         return tuple(e if d in varies else 1 for d, e in enumerate(self.layout.extents))
 
     def index(self, axes: Axes, window: Tile) -> Any:
-        """Where a tile is in an array that varies along these dimensions."""
+        """Index of a tile in an array that varies along these dimensions."""
         if axes == SCALAR:
             return ...
         varies = along(axes, len(self.layout.extents))

@@ -45,7 +45,7 @@ def _reduction(n: Node, authors: Mapping[Node, str], rank: int | None) -> str:
 
 
 def _value(n: Node, authors: Mapping[Node, str]) -> str:
-    """What a value is called, or is made of by squaring or taking its size; empty for neither."""
+    """Name of a value, its own or with ``_square`` or ``_size``; empty where there is none."""
     while n.op in ("cast", "broadcast") and n not in authors:
         (n,) = n.args
     if n in authors and authors[n].isidentifier():

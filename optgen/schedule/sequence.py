@@ -132,7 +132,7 @@ def _item(step: Step, body: Program, mode: Mode) -> Item:
 
 
 def _role(body: Program, mode: Mode, small: bool) -> str:
-    """What a reader would call a kernel: by what it is there for."""
+    """Role of a kernel, for its name: its mode, or ``finalize``, ``statistics`` or ``sweep``."""
     effects = {e.attr for e in body.outputs}
     if RESULT[mode] in effects:
         return mode
@@ -165,7 +165,7 @@ def name_functions(schedules: Sequence[tuple[str, Schedule]]) -> list[Schedule]:
 
 
 def _concrete(body: Program, dtypes: tuple[str, str, str]) -> tuple[str, ...]:
-    """What the symbolic dtypes that a body mentions stand for."""
+    """Concrete dtypes for the symbolic ones that a body mentions."""
     symbols = dict(zip((PARAM, GRAD, REAL), dtypes, strict=True))
     mentioned = {n.type.dtype for n in body.nodes()}
     return tuple(dtype for symbol, dtype in symbols.items() if symbol in mentioned)
@@ -193,7 +193,7 @@ def _buffers(step: Step, body: Program, dtypes: Dtypes) -> Iterator[Buffer]:
 
 
 def combined(body: Program, effect: Node | None, slots: Collection[str]) -> tuple[str | None, Axes]:
-    """How the parts that a body leaves of a buffer are combined, and what they are reduced over."""
+    """Reduction that combines a buffer's parts, and its axes; None and no axes without parts."""
     if effect is None or not is_reduction(effect.args[0]):
         return None, ()
     reduction = effect.args[0]
@@ -239,7 +239,7 @@ def independent(body: Program, slots: Collection[str] = ()) -> Axes:
 
 
 def _elementwise(body: Program, slots: Collection[str]) -> bool:
-    """Whether no element that is written is read to compute another.
+    """True where no element that is written is read to compute another.
 
     What is reduced to one value for each matrix of a batch may be left in parts too, of blocks
     that lie within one matrix.

@@ -14,7 +14,7 @@ EXTENTS = {"batch": "batches", "row": "rows", "column": "columns"}
 
 
 def roles(axes: Axes, dimensions: int) -> tuple[str, ...]:
-    """What a value that varies along these dimensions varies along; a vector's is ``element``."""
+    """Roles of the dimensions that a value varies along; the one of a vector is ``element``."""
     if dimensions == 1:
         return ("element",) if axes else ()
     numbers = range(dimensions) if axes == LEAF else axes
@@ -22,7 +22,7 @@ def roles(axes: Axes, dimensions: int) -> tuple[str, ...]:
 
 
 def stored_along(axes: Axes, dimensions: int) -> tuple[str, ...]:
-    """What an array varies along, as the launch code has it: matrices are always of a batch."""
+    """Roles of an array's dimensions in the launch code, where matrices are always of a batch."""
     along = roles(axes, dimensions)
     return ("batch", *along) if dimensions == 2 and along else along
 
@@ -33,7 +33,7 @@ def mask(along: Iterable[str]) -> str:
 
 
 def why_not(schedule: Schedule) -> str:
-    """Why the launch code has no names for what a schedule's values vary along; empty if it has."""
+    """Reason for which the launch code has no names for a schedule's axes; empty if it has them."""
     batches = set(range(schedule.sequence.dimensions - 2))
     for kernel, body in schedule:
         if kernel.flat:

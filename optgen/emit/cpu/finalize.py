@@ -56,7 +56,7 @@ class Finalize(Cpp):
         self.scopes[-1] += [head, *indented(inside), "}"]
 
     def _needs_matrix(self, lines: list[str]) -> bool:
-        """Whether a place in a matrix is asked for outside of the loop over the batch."""
+        """True where a line outside of the loop over the batch asks for a place in a matrix."""
         depth = None
         for line in lines:
             indent = len(line) - len(line.lstrip())
@@ -132,7 +132,7 @@ class Finalize(Cpp):
         return self.name(n) or self._word(n)
 
     def _reused(self, n: Node) -> bool:
-        """Whether a reduction is more than stored."""
+        """True where another value is computed from a reduction: it is not only stored."""
         return any(n in x.args for x in self.program.nodes() if x not in self.program.outputs)
 
     def _end(self, n: Node, total: str, depth: int) -> None:
@@ -185,7 +185,7 @@ class Finalize(Cpp):
         return [role for role in level.split() if role not in self.outer]
 
     def index(self, level: str) -> str:
-        """Where a value is in the array in which it is kept: in row-major order."""
+        """Index of a value in the array that keeps it, in row-major order."""
         text = ""
         for role in self._inner(level):
             before = f"({text})" if " " in text else text

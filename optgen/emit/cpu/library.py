@@ -61,7 +61,7 @@ def _is_oriented(kernel: Kernel) -> bool:
 
 
 def _piece(kernel: Kernel) -> list[str]:
-    """What a function takes of a leaf: a finalize takes all of it."""
+    """Parameters for the part of a leaf that a function takes: a finalize takes all of it."""
     if kernel.kind == "finalize":
         return []
     return ["const optgen::Slice& slice" if kernel.flat else "const optgen::Tile<Order>& tile"]

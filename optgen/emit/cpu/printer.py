@@ -24,7 +24,7 @@ _LOOPS = (
     *("leaf", "slice", "tile", "matrix", "scalars", "i", "line", "position"),
     *("batch", "row", "column", "Real", "Order", "Scalars", "kernels"),
 )
-"""What the functions call their own values."""
+"""Names of the functions' own values."""
 
 # fmt: off
 _WORDS = (
@@ -41,7 +41,7 @@ _WORDS = (
 """Words of C++ that are names in Python, and the namespaces."""
 
 _AFFIXES = {"sqrt": "sqrt", "rsqrt": "rsqrt", "exp": "exp", "log": "log", "abs": "size"}
-"""What follows the name of a value in that of a function of it."""
+"""Suffix that a function adds to the name of its argument."""
 
 
 def cpp_type(dtype: str) -> str:
@@ -50,12 +50,12 @@ def cpp_type(dtype: str) -> str:
 
 
 def data(name: str) -> str:
-    """What the array of a value is called."""
+    """Name of the array of a value."""
     return f"{name}_data"
 
 
 def field(name: str) -> str:
-    """What a value that is the same for every leaf is called among ``Scalars``."""
+    """Name in ``Scalars`` of a value that is the same for every leaf."""
     return f"{name}_" if name in _WORDS else name
 
 
@@ -63,7 +63,7 @@ _SINGULARS = {"sums": "sum", "maxima": "max", "minima": "min"}
 
 
 def singular(x: Operand) -> str:
-    """What one element of a buffer is called: of ``square_row_sums``, ``square_row_sum``."""
+    """Name of one element of a buffer: of ``square_row_sums``, ``square_row_sum``."""
     before, _, last = x.name.rpartition("_")
     if x.lifetime == "leaf" or not before or last not in _SINGULARS:
         return x.name
@@ -83,7 +83,7 @@ def joined(how: str, a: str, b: str) -> str:
 
 
 def identity(how: str) -> str:
-    """What a reduction in double begins with."""
+    """Initial value of a reduction in double."""
     return "0" if how == "sum" else f"optgen::identity<double>(optgen::{how})"
 
 
@@ -153,14 +153,14 @@ class Cpp(Leveled):
     # Names.
 
     def default_name(self, n: Node) -> str:
-        """What a value is made of, in a word: ``v_row_mean``, ``v_col_rsqrt``."""
+        """Name after the operation and its argument: ``v_row_mean``, ``v_col_rsqrt``."""
         word = self._word(n)
         if word:
             return word
         return super().default_name(n)
 
     def _word(self, n: Node) -> str:
-        """What a value is called, or is made of by one operation; empty for neither."""
+        """Name of a value, its own or after its operation and argument; empty for neither."""
         n = self.visible(n)
         author = next((self.name(m) for m in (n, *self._aliases[n]) if self.name(m)), None)
         if n.op in ("load", "scalar"):
@@ -184,7 +184,7 @@ class Cpp(Leveled):
     # Places.
 
     def text(self, n: Node) -> Text:
-        """How a value is written where it is used."""
+        """Expression for a value where it is used."""
         n = self.visible(n)
         self._being_named.append(n)
         if n.op == "extent" and n not in self._texts:
@@ -216,7 +216,7 @@ class Cpp(Leveled):
         return name, ATOM
 
     def index(self, level: str) -> str:
-        """Where a value of a level is in the array in which it is kept."""
+        """Index of a value of a level in the array that keeps it."""
         return level
 
     def statement(self, line: str) -> None:

@@ -61,15 +61,15 @@ class Sections:
         self.kept = self._keep()
 
     def along(self, n: Node) -> tuple[str, ...]:
-        """What a value varies along."""
+        """Roles of the dimensions that a value varies along."""
         return roles(n.type.axes, self.dimensions)
 
     def inside(self, n: Node) -> bool:
-        """Whether a value is computed inside the loops of a section."""
+        """True where a value is computed inside the loops of a section."""
         return not set(self.along(n)) <= set(self.outer)
 
     def stage(self, n: Node) -> int:
-        """How many reductions come one after another before a value."""
+        """Number of reductions that come one after another before a value."""
         if n not in self._stages:
             self._stages[n] = max(
                 (self.stage(arg) + is_reduction(arg) for arg in n.args), default=0
@@ -102,7 +102,7 @@ class Sections:
         return [*(n.args[0] for n in section.reductions), *(e.args[0] for e in section.stores)]
 
     def needs(self, section: Section) -> Iterator[Node]:
-        """What a section evaluates, not looking behind reductions."""
+        """Values that a section evaluates, not looking behind reductions."""
         seen: set[Node] = set()
         waiting = self._goals(section)
         while waiting:
@@ -144,7 +144,7 @@ class Sections:
         return {store for store in section.stores if store.attr in read}
 
     def _keep(self) -> dict[Section, set[Node]]:
-        """What several sections compute, where it is more than an element of an array."""
+        """Values that several sections need, and that are more than an element of an array."""
         kept: dict[Section, set[Node]] = {section: set() for section in self.ordered}
         first: dict[Node, Section] = {}
         for section in self.ordered:

@@ -147,7 +147,7 @@ class Sweep:
         ]
 
     def _ahead(self, level: str) -> list[str]:
-        """What is computed for each row, or each column, before the loop over lines."""
+        """Loop over rows, or columns, that computes their values before the loop over lines."""
         if not self.printer.levels[level]:
             return []
         vectors = [

@@ -49,8 +49,8 @@ def _of_an_index(kernel: Kernel, body: Program) -> Iterator[Node]:
 
 def _rest(kernel: Kernel, axes: Axes) -> Dimensions:
     """The dimensions among some that a program goes through by itself."""
-    own = along(kernel.item.independent, kernel.dimensions)
-    return tuple(d for d in along(axes, kernel.dimensions) if d not in own)
+    independent = along(kernel.item.independent, kernel.dimensions)
+    return tuple(d for d in along(axes, kernel.dimensions) if d not in independent)
 
 
 class FinalizeFunction(KernelFunction):
@@ -67,8 +67,8 @@ class FinalizeFunction(KernelFunction):
         self.reserved |= {f"other_{word}" for word in self.words}
         self.names: dict[Node, str] = {}
         self.coordinates = dict(enumerate(self.words))
-        own = self.along(kernel.item.independent)
-        self.blocked = frozenset(range(self.dimensions)) - frozenset(own)
+        independent = self.along(kernel.item.independent)
+        self.blocked = frozenset(range(self.dimensions)) - frozenset(independent)
 
     def values(self, nodes: Sequence[Node]) -> Values:
         """A printer of values at the coordinates of a program's elements."""
@@ -103,7 +103,7 @@ class FinalizeFunction(KernelFunction):
         return " * ".join([*(self.extent(d) for d in section.apart), each])
 
     def _section(self, section: Section) -> list[str]:
-        """What the programs of a section compute."""
+        """Statements of the programs of a section."""
         names = {x.name for x in section.written}
         outputs = [o for o in self.body.outputs if o.attr in names]
         self.blocked = frozenset(section.along)
@@ -221,7 +221,7 @@ class FinalizeFunction(KernelFunction):
         return [*before, f"tl.store({place}, {text}{mask})"]
 
     def _place(self, x: Operand, coordinates: Coordinates, before: list[str]) -> str:
-        """Where the elements of a block are in an array."""
+        """Address of the elements of a block in an array."""
         terms = [self.term(x, d, coordinates[d]) for d in self.along(x.axes)]
         return self.address(x, terms, before)
 

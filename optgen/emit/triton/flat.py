@@ -19,7 +19,7 @@ from optgen.ir.node import Node
 from optgen.ir.types import LEAF
 
 Call = Callable[[str, str], tuple[str, list[str], str]]
-"""What stands before, between and after the arguments of a call on a tile with this mask."""
+"""Function of a tile's start and mask: the head, the arguments and the tail of a call on it."""
 
 
 class FlatSweep(SweepFunction):

@@ -1,4 +1,4 @@
-"""What the functions of all kinds of kernels share: arguments, addresses, reductions."""
+"""Common parts of the functions of all kinds of kernels: arguments, addresses, reductions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from optgen.runtime.vocabulary.sequence import Kernel, Operand
 from optgen.runtime.vocabulary.view import along, dimension_names, extent_name
 
 IDENTITY = {"sum": "0.0", "max": 'float("-inf")', "min": 'float("inf")'}
-"""What a reduction over nothing gives."""
+"""Result of a reduction over nothing."""
 # fmt: off
 _NAMES = (
     "BLOCK", "INNER", "OUTER", "ROWS_INNERMOST", "STAGES", "at", "block", "blocks", "chunk",
@@ -25,7 +25,7 @@ _NAMES = (
     "whole",
 )
 # fmt: on
-"""What the functions call their own values, and the modules."""
+"""Names of the functions' own values, and of modules."""
 
 _LONG = 76  # of an address; what is longer is added up in statements of its own
 
@@ -33,7 +33,7 @@ _ROLE = re.compile(r"_(step|update|finalize|statistics|sweep)(_\d+)?$")
 
 
 def pointer(name: str) -> str:
-    """What the array of a value is called."""
+    """Name of the pointer to the array of a value."""
     return f"{name}_ptr"
 
 
@@ -92,8 +92,8 @@ class KernelFunction:
         self.reserved = {*_NAMES, *self.words, *map(extent_name, self.words)}
         self.reserved |= {f"{word}_stride" for word in self.words}
         for name in self.operands:
-            own = ("ptr", "at", "parts", "elements")
-            self.reserved |= {f"{name}_{what}" for what in own}
+            suffixes = ("ptr", "at", "parts", "elements")
+            self.reserved |= {f"{name}_{suffix}" for suffix in suffixes}
             self.reserved |= {f"{name}_{word}_stride" for word in self.words}
         self.real = f"tl.{dtypes.real}"
 
@@ -115,12 +115,12 @@ class KernelFunction:
         return self.integer(extent_name(self.words[dimension]))
 
     def count(self, axes: Axes) -> str:
-        """How many elements there are along some dimensions, as 64 bits if there may be many."""
+        """Number of elements along some dimensions, in 64 bits if there may be many."""
         first, *rest = (self.extent(d) for d in self.along(axes))
         return " * ".join([f"tl.cast({first}, tl.int64)", *rest]) if rest else first
 
     def term(self, x: Operand, dimension: int, index: str = "") -> str:
-        """What an index adds to the address of an element of a small array, which is dense."""
+        """Offset that an index adds to an element's address in a small array, which is dense."""
         word = self.words[dimension]
         if x.axes == (dimension,):
             return index or word
@@ -137,7 +137,7 @@ class KernelFunction:
 
     @property
     def prefix(self) -> str:
-        """What the names of the functions of one variant begin with."""
+        """Prefix of the names of the functions of one variant."""
         return _ROLE.sub("", self.kernel.function)
 
     def load(self, n: Node) -> str:
@@ -145,7 +145,7 @@ class KernelFunction:
         raise NotImplementedError
 
     def combined(self, x: Operand, place: str, places: Sequence[str] = ()) -> str:
-        """What was left in parts, combined; ``places`` say which elements, if there are many."""
+        """Call that combines a reduction's parts; ``places`` say which elements, if many."""
         how, parts = x.buffer.combine, self.integer(f"{x.name}_parts")
         if not x.axes:
             return f"device.{how}_of_parts({place}, {parts}, 1)"

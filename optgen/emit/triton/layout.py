@@ -45,7 +45,7 @@ def laid_out(line: str) -> list[str]:
 
 
 def _last_call(line: str) -> int:
-    """Where the arguments of the call that a statement ends in begin."""
+    """Position of the first argument of the call that a statement ends in."""
     depth = 0
     for i in range(len(line) - 1, -1, -1):
         depth += (line[i] in ")]") - (line[i] in "([")

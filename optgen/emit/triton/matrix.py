@@ -108,8 +108,8 @@ class MatrixSweep(SweepFunction):
         """The statements that move pointers of small arrays to a matrix."""
         lines = []
         for x in self.kernel.operands:
-            own = () if x.large else self.along(x.axes)
-            batch = [d for d in own if d < self.dimensions - 2]
+            axes = () if x.large else self.along(x.axes)
+            batch = [d for d in axes if d < self.dimensions - 2]
             lines += [f"{pointer(x.name)} += {self.term(x, d)}" for d in batch]
         return lines
 
@@ -119,7 +119,7 @@ class MatrixSweep(SweepFunction):
         return ["row, column = device.oriented(outer, inner, ROWS_INNERMOST)"]
 
     def _start(self, used: Sequence[str]) -> list[str]:
-        """Where the tile begins in the arrays of the leaf, in 64 bits."""
+        """Statements for the offset of the tile in the arrays of the leaf, in 64 bits."""
         if not mentioned(["start"], used):
             return []
         firsts = {"outer": "first_outer", "inner": "first_inner"}
@@ -149,7 +149,7 @@ class MatrixSweep(SweepFunction):
         return _Side(call("inner", 8), call("outer", 12))
 
     def at(self, x: Operand, before: list[str]) -> tuple[str, str]:
-        """Where a tile of an array is, and its mask."""
+        """Address of a tile of an array, and its mask."""
         if x.axes == LEAF:
             return f"{pointer(x.name)} + start + offsets", "inside"
         matrix = [d for d in self.along(x.axes) if d >= self.dimensions - 2]
@@ -174,7 +174,7 @@ class MatrixSweep(SweepFunction):
     # Reductions.
 
     def _totals(self) -> list[str]:
-        """What accumulates along the outer dimension."""
+        """Initial values of the reductions that accumulate along the outer dimension."""
         lines = []
         for name, _ in self.reductions:
             if len(self._kept(name)) < 2:
@@ -188,7 +188,7 @@ class MatrixSweep(SweepFunction):
         return [d - first for d in self.along(self.operands[name].axes) if d >= first]
 
     def _reductions(self) -> tuple[Branches, Branches]:
-        """What reductions need in the loop over tiles, and after it."""
+        """Statements of reductions in the loop over tiles, and after it."""
         within: Branches = {True: [], False: [], None: []}
         after: Branches = {True: [], False: [], None: []}
         for name, x in self.reductions:
@@ -204,19 +204,19 @@ class MatrixSweep(SweepFunction):
                 after[None] += self._stored(operand, part, [], reduced(how, name))
             else:
                 rows = kept[0] == 0
-                own = self.dimensions - 2 + kept[0]
+                axis = self.dimensions - 2 + kept[0]
                 within[rows].append(joined(how, name, tile))
                 after[rows] += self._stored(
                     operand,
                     ("chunk", "chunks"),
-                    [self.term(operand, own, "inner")],
+                    [self.term(operand, axis, "inner")],
                     reduced(how, name, ", 0"),
                     "inner < inner_extent",
                 )
                 within[not rows] += self._stored(
                     operand,
                     ("strip", "strips"),
-                    [self.term(operand, own, "outer")],
+                    [self.term(operand, axis, "outer")],
                     reduced(how, tile, ", 1"),
                     "outer < outer_extent",
                 )
@@ -249,10 +249,10 @@ class MatrixSweep(SweepFunction):
         for d in batch:
             number = f"({number}) * {self.extent(d)} + " if number else ""
             number += self.words[d]
-        own, count = part
-        if not own or not number:
-            return own or number
-        return f"{f'({number})' if ' ' in number else number} * {count} + {own}"
+        within, count = part
+        if not within or not number:
+            return within or number
+        return f"{f'({number})' if ' ' in number else number} * {count} + {within}"
 
 
 def _oriented(branches: Branches) -> list[str]:

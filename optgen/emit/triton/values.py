@@ -15,11 +15,11 @@ from optgen.ir.program import Program
 from optgen.ir.types import Axes
 
 Coordinates = Mapping[int, str]
-"""What the coordinates of elements are called, by their dimensions."""
+"""Names of the coordinates of elements, by their dimensions."""
 
 
 class Loading(Protocol):
-    """How the elements of small arrays at some coordinates are loaded."""
+    """Loads of the elements of small arrays at some coordinates."""
 
     def load_at(self, n: Node, coordinates: Coordinates, before: list[str]) -> str:
         """The expression that loads them; what it needs comes before."""
@@ -83,7 +83,7 @@ class Values(Triton):
         return total, ATOM
 
     def reduction_name(self, n: Node) -> str:
-        """What a reduction is called: as its author or its buffer is, or after its argument."""
+        """Name of a reduction: its author's, its buffer's, or one after its argument."""
         stored = next((o.attr for o in self.function.body.outputs if o.args[0] is n), "")
         value = self.visible(n.args[0])
         word = self.name(value) or (value.attr if value.op == "load" else "")

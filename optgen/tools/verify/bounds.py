@@ -81,7 +81,7 @@ def _smooth(row: Op) -> Callable[..., Bounded]:
 
 
 def _moved(function: Callable[..., Array], args: Sequence[Bounded], place: int) -> Array:
-    """How far the error of one argument moves the value, at most: to either side of it."""
+    """Largest change of the value by the error of one argument, to either side of it."""
     values = [x.value for x in args]
     value, moved = function(*values), np.zeros(())
     for sign in (1.0, -1.0):
@@ -206,7 +206,7 @@ _OWN: Mapping[str, Callable[..., Any]] = {
     "isfinite": _is_finite,
     "where": _where,
 }
-"""What a derivative does not tell of: what cancels, joins, chooses, or has none at 0."""
+"""Operations that no derivative bounds: they cancel, join, choose, or have none at 0."""
 
 _REDUCTIONS: Mapping[str, Callable[..., Bounded]] = {
     "sum": _total,
@@ -230,7 +230,7 @@ class Bounds:
         return _REDUCTIONS[op](x, axes, shape)
 
     def elementwise(self, op: str) -> Callable[..., Any]:
-        """What the row of the operation says of its error."""
+        """Bound of an operation's error, from its row in the table."""
         return _elementwise(OPS[op])
 
 

@@ -19,10 +19,10 @@ from optgen.ir.types import BOOL, LEAF, Axes
 
 
 class Leaf(Protocol):
-    """What an operation may ask of the leaf that it is evaluated for."""
+    """Facts about the leaf that an operation is evaluated for."""
 
     def dtype(self, name: str) -> Any:
-        """What a dtype of the program stands for."""
+        """Concrete dtype for a dtype of the program."""
 
     def extents(self, axes: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of a value that varies along these axes, or along all if there are none."""

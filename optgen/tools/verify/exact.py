@@ -159,7 +159,7 @@ class Exact:
         return _REDUCTIONS[op](x, axes, shape)
 
     def elementwise(self, op: str) -> Callable[..., Array]:
-        """What the row of the operation says that it means."""
+        """Exact function of an operation, from its row in the table."""
         return _elementwise(OPS[op])
 
 

@@ -179,7 +179,7 @@ class _Evaluation:
         return self.values[name]
 
     def _missing(self, name: str) -> list[str]:
-        """What has to be computed before."""
+        """Names of the values that have to be computed before."""
         step = self.code.steps.get(name)
         arguments = step.arguments.values() if step is not None else ()
         return [argument for argument in arguments if argument not in self.values]

@@ -19,8 +19,9 @@ from optgen.runtime.execution.cache import Store
 from optgen.runtime.execution.cpu.processor import processor
 
 NATIVE = Path(__file__).parent / "native"
+"""Directory of the C and C++ sources."""
+
 LIBRARIES = Store("cpu", ".so")
-"""Where the C and C++ sources are."""
 
 HEADERS: Mapping[str, Path] = dict.fromkeys(
     (
@@ -32,7 +33,7 @@ HEADERS: Mapping[str, Path] = dict.fromkeys(
     ),
     NATIVE,
 )
-"""What emitted kernels include, besides the standard library: name and directory."""
+"""Headers that emitted kernels include, besides the standard library: name and directory."""
 
 FLAGS = (
     *("-O3", "-std=c++17", "-fPIC", "-shared", "-fvisibility=hidden"),
@@ -124,7 +125,7 @@ def _file_name(name: str) -> str:
 def _find(cxx: str, cxxflags: str, path: str) -> Compiler:
     words = _words(cxx, CXX.name)
     candidates = words[:1] or _CANDIDATES
-    program = next((found for c in candidates if (found := shutil.which(c, path=path))), None)
+    program = next((file for c in candidates if (file := shutil.which(c, path=path))), None)
     if program is None:
         where = f"{CXX.name}={cxx} names no program" if words else f"no {', '.join(_CANDIDATES)}"
         raise CompilerError(
@@ -166,13 +167,13 @@ def _compile(
     directories = [f"-I{directory}" for directory in dict.fromkeys(headers.values())]
     command = (*compiler.command, *compiler.flags, *directories, str(text), "-o", str(library))
     complaint = _run(command, f"compile {name}", scratch=scratch)
-    made = library.read_bytes() if library.exists() else b""
-    if not made:
+    binary = library.read_bytes() if library.exists() else b""
+    if not binary:
         raise CompilerError(
             f"{shlex.join(compiler.command)} said that it compiled {name}, and made nothing: "
             f"{complaint.strip() or 'it gave no reason'}. Name another compiler in {CXX.name}."
         )
-    return made
+    return binary
 
 
 def _run(command: Sequence[str], what: str, text: str = "", scratch: Path | None = None) -> str:
@@ -196,6 +197,6 @@ def _run(command: Sequence[str], what: str, text: str = "", scratch: Path | None
         if any(sign in output for sign in _FULL):
             raise OSError(errno.ENOSPC, f"no room to {what}")
         lines = output.strip().splitlines()
-        said = "\n".join(lines[:_LINES]) or f"exit status {done.returncode}"
-        raise CompilerError(f"{command[0]} cannot {what}: {said}\n(it ran {shlex.join(command)})")
+        reason = "\n".join(lines[:_LINES]) or f"exit status {done.returncode}"
+        raise CompilerError(f"{command[0]} cannot {what}: {reason}\n(it ran {shlex.join(command)})")
     return output

@@ -15,7 +15,7 @@ from optgen.runtime.execution.cpu.compiler import NATIVE, fixed_flags
 from optgen.runtime.execution.cpu.library import address, load
 
 TARGET = "optgen_cpu"
-"""What the target is called in XLA's programs."""
+"""Name of the target in XLA's programs."""
 
 _opening = threading.Lock()
 _handlers: list[ctypes.CDLL] = []

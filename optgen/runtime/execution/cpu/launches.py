@@ -32,7 +32,7 @@ def launches(leaves: Sequence[PlacedLeaf], limits: Limits) -> LaunchList:
 
 
 def _why_not(leaf: PlacedLeaf) -> str:
-    """Why the loops over rows and columns do not serve a leaf; empty where they do.
+    """Reason for which the loops over rows and columns do not serve a leaf; empty where they do.
 
     Loops run along the innermost dimension of memory that has more than one element. Along a batch
     they would compute many matrices at once, and tiles are of one.

@@ -38,7 +38,7 @@ def load(source: str, name: str, headers: Mapping[str, Path] = HEADERS) -> ctype
 
 
 def address(library: ctypes.CDLL, symbol: str, name: str) -> int:
-    """Where a function of a library is.
+    """Address of a function of a library.
 
     Raises:
       CompilerError: where it has none of this name.
@@ -50,6 +50,6 @@ def address(library: ctypes.CDLL, symbol: str, name: str) -> int:
         raise CompilerError(
             f"the library made of {name} has no function {symbol}: it must be marked OPTGEN_EXPORT"
         ) from error
-    found = ctypes.cast(function, ctypes.c_void_p).value
-    assert found is not None  # a function that was found is somewhere
-    return found
+    pointer = ctypes.cast(function, ctypes.c_void_p).value
+    assert pointer is not None  # a function that was found is somewhere
+    return pointer

@@ -1,4 +1,4 @@
-"""Which CPU this is: code made for one of them may not run on another."""
+"""Identity of this machine's CPU: code made for one of them may not run on another."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _TELLING = {
 
 @functools.cache
 def processor() -> str:
-    """What this machine's CPU is and can do, so far as it changes what compilers make for it."""
-    found = {"machine": platform.machine(), "processor": platform.processor()}
+    """Model and features of this machine's CPU, so far as a compiler's output depends on them."""
+    features = {"machine": platform.machine(), "processor": platform.processor()}
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -24,5 +24,5 @@ def processor() -> str:
     for line in lines:
         key, _, value = (part.strip() for part in line.partition(":"))
         if key in _TELLING:
-            found.setdefault(key, " ".join(sorted(value.split())))
-    return repr(sorted(found.items()))
+            features.setdefault(key, " ".join(sorted(value.split())))
+    return repr(sorted(features.items()))

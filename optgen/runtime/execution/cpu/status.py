@@ -1,4 +1,4 @@
-"""Whether CPU kernels work on this machine, and with what."""
+"""Availability of CPU kernels on this machine, and the compiler that they use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from optgen.runtime.execution.cpu import compiler
 
 @functools.cache
 def unavailable() -> str | None:
-    """Why CPU kernels cannot serve in this process; None where they can.
+    """Reason for which CPU kernels cannot serve in this process; None where they can.
 
     The first call finds the compiler, tries it, and loads the handler; the answer stands until
     the process ends.
@@ -31,13 +31,13 @@ def unavailable() -> str | None:
 
 
 def describe() -> dict[str, str]:
-    """What compiles CPU kernels and where they are kept, by name, for people to read."""
+    """Compiler of CPU kernels, its flags and their cache, by name, for people to read."""
     try:
-        found = compiler.find()
+        toolchain = compiler.find()
         parts = {
-            "compiler": " ".join(found.command),
-            "version": found.version.partition("\n")[0],
-            "flags": " ".join(found.flags),
+            "compiler": " ".join(toolchain.command),
+            "version": toolchain.version.partition("\n")[0],
+            "flags": " ".join(toolchain.flags),
         }
     except OptgenError as error:
         parts = {"compiler": f"none: {error}"}

@@ -52,12 +52,12 @@ def outputs_that_are_given(outputs: Sequence[str], aliases: Mapping[int, int]) -
     """The outputs that a kernel is given pointers for, after its inputs."""
     if _old():
         return list(outputs)
-    taken = set(aliases.values())
-    return [name for i, name in enumerate(outputs) if i not in taken]
+    aliased = set(aliases.values())
+    return [name for i, name in enumerate(outputs) if i not in aliased]
 
 
 def _old() -> bool:
-    """Whether it is a release before 0.4; what is built from source is asked itself."""
+    """True for releases of jax-triton before 0.4; a build from source shows it by its signature."""
     version = version_of("jax-triton")
     if version is None:
         return "out_shape" in inspect.signature(jax_triton().triton_call).parameters
@@ -73,13 +73,13 @@ def compute_capability() -> int:
     """
     if jax.default_backend() != "gpu":
         return capability(config.COMPUTE_CAPABILITY.get())
-    found = sorted({str(device.compute_capability) for device in jax.local_devices()})
-    if len(found) > 1:
+    versions = sorted({str(device.compute_capability) for device in jax.local_devices()})
+    if len(versions) > 1:
         raise TargetError(
-            f"this machine has GPUs of the compute capabilities {' and '.join(found)}, and one "
+            f"this machine has GPUs of the compute capabilities {' and '.join(versions)}, and one "
             "computation is compiled for one: choose with CUDA_VISIBLE_DEVICES"
         )
-    return capability(found[0])
+    return capability(versions[0])
 
 
 def call(
@@ -128,7 +128,7 @@ def call(
 LAUNCHES = Store("triton", ".jax")
 
 _SOURCES = ("bridge.py", "device.py")
-"""What a kept launch depends on besides what was emitted."""
+"""Files, besides what was emitted, whose text a cached launch depends on."""
 
 
 @dataclass(frozen=True)
@@ -173,12 +173,12 @@ class _Launch:
     def _exported(self, wide: bool) -> bytes:
         targets = ("triton_kernel_call", "triton_kernel_call_ffi")
         with jax.enable_x64(wide):
-            made = jax.export.export(
+            exported = jax.export.export(
                 jax.jit(self.call),
                 platforms=("cuda",),
                 disabled_checks=[jax.export.DisabledSafetyCheck.custom_call(t) for t in targets],
             )(*self.inputs)
-        return bytes(made.serialize())
+        return bytes(exported.serialize())
 
     def call(self, *inputs: jax.Array) -> list[jax.Array]:
         """Compiles and calls it."""

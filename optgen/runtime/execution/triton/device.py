@@ -84,7 +84,7 @@ def _of(x, how: tl.constexpr, axis: tl.constexpr = None):
 
 @triton.jit
 def oriented(outer, inner, rows_innermost: tl.constexpr):
-    """What belongs to the rows of a matrix and what to its columns, of a tile along memory."""
+    """Reorders a tile's pair from (outer, inner) in memory to (row, column) of the matrix."""
     if rows_innermost:
         return inner, outer
     else:

@@ -49,7 +49,7 @@ class Section:
 
     @property
     def programs(self) -> int:
-        """How many programs there are."""
+        """Number of programs."""
         return sum(row.programs for row in self.rows)
 
 

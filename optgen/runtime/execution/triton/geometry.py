@@ -1,4 +1,4 @@
-"""What a program is told of its leaf: extents, strides, and where parts of reductions are."""
+"""Geometry of a leaf for its programs: extents, strides, tiles, and parts of reductions."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Geometry:
 
     @property
     def tiles(self) -> int:
-        """How many tiles a sweep has; a program takes some of them."""
+        """Number of tiles of a sweep; a program takes some of them."""
         if self.kernel.flat:
             return math.ceil(self.layout.extents[0] / self.options.block)
         lines = math.ceil(self.layout.extents[self.outer] / self.options.outer)
@@ -113,20 +113,20 @@ class Geometry:
 
     @property
     def batches(self) -> int:
-        """How many matrices there are."""
+        """Number of matrices."""
         return math.prod(self.layout.extents[:-2])
 
     @property
     def strips(self) -> int:
-        """How many tiles there are along the inner dimension."""
+        """Number of tiles along the inner dimension."""
         return math.ceil(self.layout.extents[self.inner] / self.options.inner)
 
     def chunks(self, tiles: int) -> int:
-        """How many programs there are along the outer dimension, each with so many tiles."""
+        """Number of programs along the outer dimension, each with so many tiles."""
         return math.ceil(self.layout.extents[self.outer] / (self.options.outer * tiles))
 
     def programs(self, tiles: int) -> int:
-        """How many programs a leaf has, each with so many tiles."""
+        """Number of programs of a leaf, each with so many tiles."""
         if self.kernel.kind == "finalize":
             if self.kernel.item.independent == "*":
                 return sum(self._programs(section) for section in sections(self.kernel))
@@ -139,11 +139,11 @@ class Geometry:
         return self.layout.elements(section.apart) * self._blocks(section)
 
     def _blocks(self, section: Section) -> int:
-        """How many blocks a section has for each index of the dimensions that are apart."""
+        """Number of blocks of a section for each index of the dimensions that are apart."""
         return math.ceil(self.layout.elements(section.along) / self.options.small)
 
     def parts(self, x: Operand, tiles: int) -> int:
-        """How many parts of a reduction the programs leave."""
+        """Number of parts that the programs leave of a reduction."""
         if not x.partial:
             return 1
         if self.kernel.kind == "finalize":
@@ -158,12 +158,12 @@ class Geometry:
     def integers(self, tiles: int) -> dict[str, int]:
         """The numbers of a leaf by the names that emitted functions have for them."""
         numbers = {"tiles": tiles}
-        own, extents = self.layout.strides("*"), self.layout.extents
+        strides, extents = self.layout.strides("*"), self.layout.extents
         for d, word in enumerate(self.words):
             numbers[extent_name(word)] = extents[d]
-            numbers[f"{word}_stride"] = own[d]
+            numbers[f"{word}_stride"] = strides[d]
         for word, d in (("outer", self.outer), ("inner", self.inner)):
-            numbers |= {f"{word}_extent": extents[d], f"{word}_stride": own[d]}
+            numbers |= {f"{word}_extent": extents[d], f"{word}_stride": strides[d]}
         for x in self.kernel.operands:
             for d, stride in enumerate(self.layout.strides(x.axes)):
                 numbers[f"{x.name}_{self.words[d]}_stride"] = stride
@@ -180,7 +180,7 @@ def statistics(parts: Mapping[str, Parts]) -> dict[str, int]:
 
 
 def tiles_of_a_program(leaves: Sequence[Geometry]) -> int:
-    """How many tiles each program takes on leaves of one kernel in one orientation."""
+    """Number of tiles of each program, for leaves of one kernel in one orientation."""
     first = leaves[0]
     kernel, options = first.kernel, first.options
     if kernel.kind == "finalize" or (kernel.flat and not kernel.reduces):

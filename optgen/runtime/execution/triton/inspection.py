@@ -45,7 +45,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class Compiled:
-    """What Triton made of a launch.
+    """Launch as Triton compiled it: its code, and the registers and memory that it takes.
 
     Attributes:
       name: of the kernel.
@@ -66,15 +66,15 @@ class Compiled:
     shared: int
 
     def widths(self, what: str = "ld") -> dict[int, int]:
-        """How many loads (``ld``) or stores (``st``) of global memory there are, by their bytes."""
-        found: dict[int, int] = {}
+        """Number of loads (``ld``) or stores (``st``) of global memory, by their bytes."""
+        counts: dict[int, int] = {}
         for vector, bits in re.findall(rf"{what}\.global\S*?(?:\.v(\d))?\.b(\d+)\b", self.ptx):
             width = int(vector or 1) * int(bits) // 8
-            found[width] = found.get(width, 0) + 1
+            counts[width] = counts.get(width, 0) + 1
         if what == "ld":  # those of a pipeline go to shared memory
             for number in re.findall(r"cp\.async\.c[ag]\.shared\.global.*?\], (\w+)", self.ptx):
-                found[int(number, 0)] = found.get(int(number, 0), 0) + 1
-        return found
+                counts[int(number, 0)] = counts.get(int(number, 0), 0) + 1
+        return counts
 
 
 class Recorder:
@@ -94,9 +94,9 @@ class Recorder:
         options: Options,
     ) -> list[jax.Array]:
         """See ``bridge.call``."""
-        taken = set(aliases.values())
+        aliased = set(aliases.values())
         arrays = dict(zip(names, (x.dtype.name for x in inputs), strict=True))
-        arrays |= {n: x.dtype.name for i, (n, x) in enumerate(outputs.items()) if i not in taken}
+        arrays |= {n: x.dtype.name for i, (n, x) in enumerate(outputs.items()) if i not in aliased}
         kernel = launch_function(kernels, list(arrays), sections)
         programs = sum(section.programs for section in sections)
         self.launches.append(Launch(kernel, arrays, programs, options))
@@ -128,7 +128,7 @@ def compile_launch(launch: Launch, compute_capability: int) -> Compiled:
         constexprs={},
         attrs={(i,): [["tt.divisibility", 16]] for i in range(len(launch.parameters))},
     )
-    made = triton.compile(
+    kernel = triton.compile(
         source,
         target=GPUTarget("cuda", compute_capability, 32),
         options={
@@ -137,20 +137,20 @@ def compile_launch(launch: Launch, compute_capability: int) -> Compiled:
             "enable_fp_fusion": True,
         },
     )
-    usage = _usage(made.asm["cubin"])
+    usage = _usage(kernel.asm["cubin"])
     return Compiled(
         name=launch.kernel.__name__,
-        ttir=made.asm["ttir"],
-        ptx=made.asm["ptx"],
+        ttir=kernel.asm["ttir"],
+        ptx=kernel.asm["ptx"],
         registers=usage["REG"],
         stack=usage["STACK"],
         spills=usage["LOCAL"],
-        shared=made.metadata.shared,
+        shared=kernel.metadata.shared,
     )
 
 
 def _usage(cubin: bytes) -> dict[str, int]:
-    """What the assembler says that a kernel takes."""
+    """Resources that a kernel takes, as the assembler reports them."""
     import triton.backends.nvidia
 
     tool = Path(triton.backends.nvidia.__file__).parent / "bin" / "cuobjdump"

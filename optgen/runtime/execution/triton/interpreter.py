@@ -70,20 +70,20 @@ def call(
     options: Options,
 ) -> list[jax.Array]:
     """See ``bridge.call``."""
-    taken = {result: given for given, result in aliases.items()}
-    fresh = [name for i, name in enumerate(outputs) if i not in taken]
+    aliased = {result: i for i, result in aliases.items()}
+    fresh = [name for i, name in enumerate(outputs) if i not in aliased]
     kernel = launch_function(kernels, [*names, *fresh], sections, interpreted=True)
     shapes = list(outputs.values())
     grid = (sum(section.programs for section in sections),)
 
     def run(*arrays: Any) -> list[np.ndarray[Any, Any]]:
         _mend()
-        given = [np.array(array) for array in arrays]  # copies, to be updated in place
-        made = [_unwritten(s) for i, s in enumerate(shapes) if i not in taken]
+        operands = [np.array(array) for array in arrays]  # copies, to be updated in place
+        results = [_unwritten(s) for i, s in enumerate(shapes) if i not in aliased]
         with _lock, interpreting(True), _interpreted_library(), np.errstate(all="ignore"):
-            kernel[grid](*(_Array(a) for a in (*given, *made)))
-        new = iter(made)
-        return [given[taken[i]] if i in taken else next(new) for i in range(len(shapes))]
+            kernel[grid](*(_Array(a) for a in (*operands, *results)))
+        new = iter(results)
+        return [operands[aliased[i]] if i in aliased else next(new) for i in range(len(shapes))]
 
     return list(jax.pure_callback(run, shapes, *inputs))
 
@@ -93,7 +93,7 @@ _lock = threading.Lock()
 
 
 def _unwritten(result: jax.ShapeDtypeStruct) -> np.ndarray[Any, Any]:
-    """What nothing may read before it is written."""
+    """Array of NaN for a result: nothing may read it before it is written."""
     return np.full(result.shape, np.nan, result.dtype)
 
 

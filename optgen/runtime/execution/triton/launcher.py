@@ -81,7 +81,7 @@ class _Group:
 
     @property
     def elements(self) -> int:
-        """What it reads of each large array of the leaves."""
+        """Number of elements of each large array of the leaves; 0 for a finalize."""
         small = self.kernel.kind == "finalize"
         return 0 if small else sum(task.leaf.size for task in self.tasks)
 
@@ -117,7 +117,7 @@ class _Scalars:
         self.values: dict[str, list[Any]] = {}
 
     def place(self, group: _Group, scalars: Mapping[str, Any]) -> str:
-        """Where the scalars of a group begin."""
+        """Adds the scalars of a group; returns the expression for the address of the first."""
         real = group.tasks[0].leaf.sequence.dtypes[2]
         values = self.values.setdefault(real, [])
         first = f" + {len(values)}" if values else ""
@@ -208,7 +208,7 @@ class _Arrays:
                 self._results.append((task, x.name, f"{name}_new"))
 
     def _read(self, number: int, group: _Group, name: str) -> None:
-        """What earlier launches left of a statistic; mostly in one array."""
+        """Adds the parts that earlier launches left of a statistic; mostly in one array."""
         for i, task in enumerate(group.tasks):
             parts: Parts = task.arrays[name]
             key = id(parts.array)

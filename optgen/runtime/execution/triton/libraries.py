@@ -1,4 +1,4 @@
-"""What interpreted kernels call in the place of device functions that are compiled."""
+"""Device functions for interpreted kernels, in the place of those that are compiled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NUMPY = {"pow": "power", "atan2": "arctan2"}
 
 @contextmanager
 def interpreting(wanted: bool) -> Iterator[None]:
-    """Whether ``triton.jit`` makes functions for its interpreter."""
+    """Context in which ``triton.jit`` makes functions for its interpreter, or for its compiler."""
     before = os.environ.get("TRITON_INTERPRET")
     os.environ["TRITON_INTERPRET"] = "1" if wanted else "0"
     try:

@@ -1,4 +1,4 @@
-"""What Triton makes of the launches of a step, as text for a reader."""
+"""Compiled text of the launches of a step, for a reader: Triton's IR or PTX."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _IMPORTS = """import triton
 import triton.language as tl
 
 from optgen.runtime.execution.triton import device"""
-"""What the source of a launch needs."""
+"""Imports at the top of a launch's source."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -58,7 +58,7 @@ def _signatures(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def arguments_of(kernels: Kernels, function: str) -> tuple[str, ...]:
-    """What an emitted function calls its arguments; read from the text, without Triton."""
+    """Names of an emitted function's arguments, read from the text, without Triton."""
     return _signatures(kernels.text)[function]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a launch is cut into programs, and compiled.
+    """Options of a launch: how it is cut into programs and compiled.
 
     Attributes:
       block: the elements of a tile of a flat leaf.
@@ -32,10 +32,10 @@ class Options:
 
 
 FEWEST_LINES, MOST_LINES, BUSY = 128, 512, 512
-"""How many lines of memory (rows, where columns are innermost) a program takes where it leaves its
-part of a reduction along the outer dimension. What it writes, and the next kernel reads, is 8 bytes
-over its lines for each parameter: the more lines the better, as long as there are enough programs
-to keep a GPU busy."""
+"""Limits of the lines of memory (rows, where columns are innermost) of a program that leaves its
+part of a reduction along the outer dimension, and the programs that keep a GPU busy. What it
+writes, and the next kernel reads, is 8 bytes over its lines for each parameter: the more lines the
+better, as long as there are enough programs."""
 
 
 def heuristic(small: bool, flat: bool, itemsize: int) -> Options:

@@ -1,4 +1,4 @@
-"""Whether Triton kernels can be lowered here, and with what."""
+"""Availability of Triton kernels in this process, and the versions that work together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Version = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What a line of releases of jax-triton works with.
+    """Versions that a line of releases of jax-triton works with.
 
     Attributes:
       release: the newest of the line that was tried.
@@ -34,11 +34,11 @@ class Fit:
     triton: Version
 
     def serves(self, jax: Version, triton: Version) -> bool:
-        """Whether it works with these versions."""
+        """True where it works with these versions."""
         return self.serves_jax(jax) and triton >= self.triton
 
     def serves_jax(self, jax: Version) -> bool:
-        """Whether it works with this JAX."""
+        """True where it works with this JAX."""
         return jax >= self.jax and (self.jax_end is None or jax < self.jax_end)
 
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ def _text(version: Version) -> str:
 
 @functools.cache
 def unavailable() -> str | None:
-    """Why Triton kernels cannot be lowered in this process; None where they can.
+    """Reason for which Triton kernels cannot be lowered in this process; None where they can.
 
     Nothing is imported to find out.
     """
@@ -92,7 +92,7 @@ def unavailable() -> str | None:
 
 
 def misfit(bridge: str | None, jax: str | None, triton: str | None) -> str | None:
-    """Why these versions do not work together, and which do; None where nothing is known.
+    """Conflict of these versions, and the versions to install; None where none is known.
 
     Args:
       bridge: of jax-triton; None where it was built from source, as the others.

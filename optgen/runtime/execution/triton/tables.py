@@ -53,7 +53,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Table:
-    """What was measured on a device.
+    """Best options of launches, as measured on a device.
 
     Attributes:
       device: its name, as JAX has it.

@@ -41,7 +41,7 @@ def guess(kernel: Kernel) -> Options:
 
 
 def key(kernel: Kernel) -> str:
-    """What decides the best options of a kernel, whatever rule it is of.
+    """Key of a kernel in a table: all that decides its best options, whatever rule it is of.
 
     Its kind and its view, the bytes of an element of each large array that it reads and that it
     writes, and whether it reduces.
@@ -58,8 +58,8 @@ def key(kernel: Kernel) -> str:
 def described(key: str, options: Options) -> str:
     """The options that decide anything for launches of a kind, as text."""
     kind, view = key.partition(",")[0].split(" ")
-    own = {"flat": ("block",), "matrix": ("outer", "inner")}[view]
-    names = ("small",) if kind == "finalize" else (*own, "programs")
+    extents = {"flat": ("block",), "matrix": ("outer", "inner")}[view]
+    names = ("small",) if kind == "finalize" else (*extents, "programs")
     return ", ".join(f"{name} {getattr(options, name)}" for name in (*names, "warps", "stages"))
 
 
