@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from optgen.ir.describe import describe
 from optgen.ir.node import Node, walk
 from optgen.ir.ops import OPS, Operator, Spelling, call, is_elementwise
 from optgen.ir.program import Program
@@ -120,7 +121,7 @@ class Printer:
         if n not in self._texts:
             text = self._expression(n)
             trivial = OPS[n.op].kind == "input" or (n.op == "neg" and n.args[0].op == "const")
-            author = next((self.name(m) for m in (n, *self._aliases[n]) if self.name(m)), None)
+            author = self.known_name(n)
             if not trivial and (author or self._uses[n] > 1):
                 text = self.bind(author or self.default_name(n), text)
             self._texts[n] = text
@@ -128,11 +129,19 @@ class Printer:
 
     def default_name(self, n: Node) -> str:
         """The name of a value that is used twice and has no name of the author's."""
-        if n.op == "mul" and n.args[0] is n.args[1]:
-            inner = self.visible(n.args[0])
-            if inner.op in ("load", "scalar"):
-                return f"{inner.attr}_squared"
-        return "term" if n.type.axes != SCALAR else "factor"
+        return self.words(n) or ("term" if n.type.axes != SCALAR else "factor")
+
+    def words(self, n: Node) -> str:
+        """Words for a value, its own or of what it is computed; empty where there are none."""
+        return describe(n, self.known_name, self.reduction_words)
+
+    def known_name(self, n: Node) -> str:
+        """The author's name of a value, before or after moves that are not spelled."""
+        return next((name for m in (n, *self._aliases[n]) if (name := self.name(m))), "")
+
+    def reduction_words(self, n: Node) -> str:
+        """What a reduction adds to the words for its argument."""
+        return ""
 
     def bind(self, name: str, text: Text) -> Text:
         """Makes a statement of an expression; returns its name."""

@@ -4,7 +4,7 @@ Read ``types`` (a dtype, and the axes along which a value varies), ``node`` (the
 ``ops`` (a row for each operation), ``program`` (effects over nodes) and ``legality`` (the grammar
 of math programs and of kernel bodies) in this order. ``text`` prints and parses programs, and
 ``evaluate`` runs them in NumPy, which defines their meaning. ``build`` makes typed nodes, and
-``pattern`` rewrites them.
+``pattern`` rewrites them, and ``describe`` has words for values without names.
 
 Every stage may rely on these canonical forms:
 

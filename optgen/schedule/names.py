@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from optgen.ir.describe import describe
 from optgen.ir.node import Node
 from optgen.ir.types import LEAF, SCALAR
 from optgen.runtime.vocabulary.view import dimension_names
@@ -36,29 +37,14 @@ def buffer_names(
 
 
 def _reduction(n: Node, authors: Mapping[Node, str], rank: int | None) -> str:
-    value = _value(n.args[0], authors)
+    value = describe(
+        n.args[0], lambda m: name if (name := authors.get(m, "")).isidentifier() else ""
+    )
     word = n.op
     if n.type.axes not in (SCALAR, LEAF):
         kept = dimension_names(rank or 1)[n.type.axes[-1]]
         word = f"{kept}_{_SEVERAL[n.op]}"
     return f"{value}_{word}" if value else word
-
-
-def _value(n: Node, authors: Mapping[Node, str]) -> str:
-    """Name of a value, its own or with ``_square`` or ``_size``; empty where there is none."""
-    while n.op in ("cast", "broadcast") and n not in authors:
-        (n,) = n.args
-    if n in authors and authors[n].isidentifier():
-        return authors[n]
-    if n.op in ("load", "scalar"):
-        return str(n.attr)
-    if n.op == "mul" and n.args[0] is n.args[1]:
-        inner = _value(n.args[0], authors)
-        return f"{inner}_square" if inner else ""
-    if n.op == "abs":
-        inner = _value(n.args[0], authors)
-        return f"{inner}_size" if inner else ""
-    return ""
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -128,8 +128,9 @@ def state_problem(levels: Levels, dtypes: Dtypes) -> Problem:
     ]
     # Of what costs the same the first is chosen: what the author named, and what is computed last.
     authors = levels.program.authors()
-    ordered = sorted(candidates[::-1], key=lambda t: t.node not in authors)
-    return Problem(levels, dtypes, tuple(targets), tuple(arrays), tuple(ordered), overwrites)
+    candidates.reverse()
+    candidates.sort(key=lambda t: t.node not in authors)
+    return Problem(levels, dtypes, tuple(targets), tuple(arrays), tuple(candidates), overwrites)
 
 
 def _tighten(targets: list[Target], levels: Levels, beneath: dict[Node, int]) -> list[Target]:

@@ -72,11 +72,11 @@ static void whole_sweep(
     const auto square = g * g + eps;
     const auto v_next = decay * v + one_minus_decay * square;
     const auto scale_by_factored_rms = g * (Real(1) / std::sqrt(v_next));
-    const auto scale_by_factored_rms_squared = scale_by_factored_rms * scale_by_factored_rms;
+    const auto scale_by_factored_rms_square = scale_by_factored_rms * scale_by_factored_rms;
     const auto p = p_data[i];
-    const auto p_squared = p * p;
-    scale_by_factored_rms_square_sum += double(scale_by_factored_rms_squared);
-    p_square_sum += double(p_squared);
+    const auto p_square = p * p;
+    scale_by_factored_rms_square_sum += double(scale_by_factored_rms_square);
+    p_square_sum += double(p_square);
     v_data[i] = v_next;
   }
   scale_by_factored_rms_square_sum_part.store(scale_by_factored_rms_square_sum);
@@ -135,8 +135,8 @@ static void factored_statistics(
       const auto g = g_data[i];
       const auto square = g * g + eps;
       const auto p = p_data[i];
-      const auto p_squared = p * p;
-      p_square_sum += double(p_squared);
+      const auto p_square = p * p;
+      p_square_sum += double(p_square);
       if constexpr (Order::kRowsAreLines) {
         square_row_sum += double(square);
         square_column_sums_across[position] += square;
@@ -217,8 +217,8 @@ static void factored_statistics_2(
       const int64_t column = tile.column(line, position);
       const auto g = g_data[i];
       const auto scale_by_factored_rms = g * row_factor[row] * v_col_rsqrt[column];
-      const auto scale_by_factored_rms_squared = scale_by_factored_rms * scale_by_factored_rms;
-      scale_by_factored_rms_square_sum += double(scale_by_factored_rms_squared);
+      const auto scale_by_factored_rms_square = scale_by_factored_rms * scale_by_factored_rms;
+      scale_by_factored_rms_square_sum += double(scale_by_factored_rms_square);
     }
   }
   scale_by_factored_rms_square_sum_part.store(scale_by_factored_rms_square_sum);

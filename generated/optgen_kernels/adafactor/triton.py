@@ -56,11 +56,11 @@ def whole_sweep_tile(g_ptr, p_ptr, v_ptr, offsets, inside, decay, one_minus_deca
     square = g * g + eps
     v_next = decay * v + one_minus_decay * square
     scale_by_factored_rms = g * tl.div_rn(1.0, tl.sqrt_rn(v_next))
-    term = scale_by_factored_rms * scale_by_factored_rms
+    scale_by_factored_rms_square = scale_by_factored_rms * scale_by_factored_rms
     p = tl.load(p_ptr + offsets, mask=inside)
-    p_squared = p * p
+    p_square = p * p
     tl.store(v_ptr + offsets, v_next, mask=inside)
-    return term, p_squared
+    return scale_by_factored_rms_square, p_square
 
 
 @triton.jit
@@ -238,8 +238,8 @@ def factored_statistics(
         g = tl.load(g_ptr + start + offsets, mask=inside)
         square = g * g + eps
         p = tl.load(p_ptr + start + offsets, mask=inside)
-        p_squared = p * p
-        p_square_sum += tl.where(inside, p_squared, 0.0)
+        p_square = p * p
+        p_square_sum += tl.where(inside, p_square, 0.0)
         if ROWS_INNERMOST:
             square_row_sums += tl.where(inside, square, 0.0)
             square_column_sums_at = square_column_sums_ptr
@@ -374,10 +374,10 @@ def factored_row(v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, row)
 
 @triton.jit
 def factored_column(v_col_ptr, columns, v_col_column_stride, column):
-    """Computes term, once for each column."""
+    """Computes v_col_next_rsqrt, once for each column."""
     v_col = tl.load(v_col_ptr + column * v_col_column_stride, mask=column < columns)
-    term = tl.div_rn(1.0, tl.sqrt_rn(v_col))
-    return term
+    v_col_next_rsqrt = tl.div_rn(1.0, tl.sqrt_rn(v_col))
+    return v_col_next_rsqrt
 
 
 @triton.jit
@@ -428,7 +428,7 @@ def factored_statistics_2(
     if ROWS_INNERMOST:
         row_factor = factored_row(v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, inner)
     else:
-        term = factored_column(v_col_ptr, columns, v_col_column_stride, inner)
+        v_col_next_rsqrt = factored_column(v_col_ptr, columns, v_col_column_stride, inner)
     scale_by_factored_rms_square_sum = tl.full((OUTER, INNER), 0.0, tl.float32)
     first = chunk * tiles
     last = tl.minimum(first + tiles, tl.cdiv(outer_extent, OUTER))
@@ -437,7 +437,7 @@ def factored_statistics_2(
         outer = first_outer + tl.arange(0, OUTER)[:, None]
         inside = (outer < outer_extent) & (inner < inner_extent)
         if ROWS_INNERMOST:
-            term = factored_column(v_col_ptr, columns, v_col_column_stride, outer)
+            v_col_next_rsqrt = factored_column(v_col_ptr, columns, v_col_column_stride, outer)
         else:
             row_factor = factored_row(
                 v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, outer
@@ -446,9 +446,9 @@ def factored_statistics_2(
         start += tl.cast(first_inner, tl.int64) * inner_stride
         start += tl.cast(batch, tl.int64) * batch_stride
         g = tl.load(g_ptr + start + offsets, mask=inside)
-        scale_by_factored_rms = g * row_factor * term
-        term_2 = scale_by_factored_rms * scale_by_factored_rms
-        scale_by_factored_rms_square_sum += tl.where(inside, term_2, 0.0)
+        scale_by_factored_rms = g * row_factor * v_col_next_rsqrt
+        scale_by_factored_rms_square = scale_by_factored_rms * scale_by_factored_rms
+        scale_by_factored_rms_square_sum += tl.where(inside, scale_by_factored_rms_square, 0.0)
     tl.store(
         scale_by_factored_rms_square_sum_ptr + program,
         device.sum_of(scale_by_factored_rms_square_sum),
@@ -520,12 +520,12 @@ def factored_step(
     factor = device.maximum(tl.full((), 1, tl.float32), tl.div_rn(update_rms, clipping_threshold))
     p_square_sum = device.sum_of_parts(p_square_sum_ptr, p_square_sum_parts, 1)
     param_mean_square = tl.div_rn(p_square_sum, size_2)
-    term_2 = tl.where(param_mean_square <= 1e-06, tl.full((), 1e-06, tl.float32), param_mean_square)
-    param_rms = tl.sqrt_rn(term_2)
+    term = tl.where(param_mean_square <= 1e-06, tl.full((), 1e-06, tl.float32), param_mean_square)
+    param_rms = tl.sqrt_rn(term)
     if ROWS_INNERMOST:
         row_factor = factored_row(v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, inner)
     else:
-        term = factored_column(v_col_ptr, columns, v_col_column_stride, inner)
+        v_col_next_rsqrt = factored_column(v_col_ptr, columns, v_col_column_stride, inner)
     first = chunk * tiles
     last = tl.minimum(first + tiles, tl.cdiv(outer_extent, OUTER))
     for tile in tl.range(first, last, num_stages=STAGES):
@@ -533,7 +533,7 @@ def factored_step(
         outer = first_outer + tl.arange(0, OUTER)[:, None]
         inside = (outer < outer_extent) & (inner < inner_extent)
         if ROWS_INNERMOST:
-            term = factored_column(v_col_ptr, columns, v_col_column_stride, outer)
+            v_col_next_rsqrt = factored_column(v_col_ptr, columns, v_col_column_stride, outer)
         else:
             row_factor = factored_row(
                 v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, outer
@@ -543,7 +543,7 @@ def factored_step(
         start += tl.cast(batch, tl.int64) * batch_stride
         p = tl.load(p_ptr + start + offsets, mask=inside)
         g = tl.load(g_ptr + start + offsets, mask=inside)
-        scale_by_factored_rms = g * row_factor * term
+        scale_by_factored_rms = g * row_factor * v_col_next_rsqrt
         clip_by_block_rms = tl.div_rn(scale_by_factored_rms, factor)
         scale_by_learning_rate = learning_rate * clip_by_block_rms
         scale_by_param_block_rms = scale_by_learning_rate * param_rms
@@ -680,12 +680,12 @@ def factored_update(
     factor = device.maximum(tl.full((), 1, tl.float32), tl.div_rn(update_rms, clipping_threshold))
     p_square_sum = device.sum_of_parts(p_square_sum_ptr, p_square_sum_parts, 1)
     param_mean_square = tl.div_rn(p_square_sum, size_2)
-    term_2 = tl.where(param_mean_square <= 1e-06, tl.full((), 1e-06, tl.float32), param_mean_square)
-    param_rms = tl.sqrt_rn(term_2)
+    term = tl.where(param_mean_square <= 1e-06, tl.full((), 1e-06, tl.float32), param_mean_square)
+    param_rms = tl.sqrt_rn(term)
     if ROWS_INNERMOST:
         row_factor = factored_row(v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, inner)
     else:
-        term = factored_column(v_col_ptr, columns, v_col_column_stride, inner)
+        v_col_next_rsqrt = factored_column(v_col_ptr, columns, v_col_column_stride, inner)
     first = chunk * tiles
     last = tl.minimum(first + tiles, tl.cdiv(outer_extent, OUTER))
     for tile in tl.range(first, last, num_stages=STAGES):
@@ -693,7 +693,7 @@ def factored_update(
         outer = first_outer + tl.arange(0, OUTER)[:, None]
         inside = (outer < outer_extent) & (inner < inner_extent)
         if ROWS_INNERMOST:
-            term = factored_column(v_col_ptr, columns, v_col_column_stride, outer)
+            v_col_next_rsqrt = factored_column(v_col_ptr, columns, v_col_column_stride, outer)
         else:
             row_factor = factored_row(
                 v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, outer
@@ -702,7 +702,7 @@ def factored_update(
         start += tl.cast(first_inner, tl.int64) * inner_stride
         start += tl.cast(batch, tl.int64) * batch_stride
         g = tl.load(g_ptr + start + offsets, mask=inside)
-        scale_by_factored_rms = g * row_factor * term
+        scale_by_factored_rms = g * row_factor * v_col_next_rsqrt
         clip_by_block_rms = tl.div_rn(scale_by_factored_rms, factor)
         scale_by_learning_rate = learning_rate * clip_by_block_rms
         scale_by_param_block_rms = scale_by_learning_rate * param_rms

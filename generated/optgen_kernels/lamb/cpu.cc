@@ -76,7 +76,7 @@ static void leaf_sweep(
   OPTGEN_SIMD_REDUCING(reduction(+ : param_squares, update_squares))
   for (int64_t i = slice.begin; i < slice.end; ++i) {
     const auto p = p_data[i];
-    const auto p_squared = p * p;
+    const auto p_square = p * p;
     const auto g = g_data[i];
     const auto mu = mu_data[i];
     const auto mu_next = one_minus_b1 * g + b1 * mu;
@@ -86,9 +86,9 @@ static void leaf_sweep(
     const auto nu_hat = nu_next / bias_correction_b2;
     const auto scale_by_adam = mu_hat / (std::sqrt(nu_hat + eps_root) + eps);
     const auto add_decayed_weights = scale_by_adam + weight_decay * p;
-    const auto add_decayed_weights_squared = add_decayed_weights * add_decayed_weights;
-    param_squares += double(p_squared);
-    update_squares += double(add_decayed_weights_squared);
+    const auto add_decayed_weights_square = add_decayed_weights * add_decayed_weights;
+    param_squares += double(p_square);
+    update_squares += double(add_decayed_weights_square);
     mu_data[i] = mu_next;
     nu_data[i] = nu_next;
   }
@@ -148,7 +148,7 @@ static void left_out_sweep(
   OPTGEN_SIMD_REDUCING(reduction(+ : param_squares, update_squares))
   for (int64_t i = slice.begin; i < slice.end; ++i) {
     const auto p = p_data[i];
-    const auto p_squared = p * p;
+    const auto p_square = p * p;
     const auto g = g_data[i];
     const auto mu = mu_data[i];
     const auto mu_next = one_minus_b1 * g + b1 * mu;
@@ -157,9 +157,9 @@ static void left_out_sweep(
     const auto nu_next = one_minus_b2 * (g * g) + b2 * nu;
     const auto nu_hat = nu_next / bias_correction_b2;
     const auto scale_by_adam = mu_hat / (std::sqrt(nu_hat + eps_root) + eps);
-    const auto scale_by_adam_squared = scale_by_adam * scale_by_adam;
-    param_squares += double(p_squared);
-    update_squares += double(scale_by_adam_squared);
+    const auto scale_by_adam_square = scale_by_adam * scale_by_adam;
+    param_squares += double(p_square);
+    update_squares += double(scale_by_adam_square);
     mu_data[i] = mu_next;
     nu_data[i] = nu_next;
   }
@@ -228,11 +228,11 @@ static void leaf_sweep_2(
     const auto scale_by_adam = mu_hat / (std::sqrt(nu_hat + eps_root) + eps);
     const auto p = p_data[i];
     const auto add_decayed_weights = scale_by_adam + weight_decay * p;
-    const auto p_squared = p * p;
-    const auto add_decayed_weights_squared = add_decayed_weights * add_decayed_weights;
+    const auto p_square = p * p;
+    const auto add_decayed_weights_square = add_decayed_weights * add_decayed_weights;
     add_decayed_weights_data[i] = add_decayed_weights;
-    param_squares += double(p_squared);
-    update_squares += double(add_decayed_weights_squared);
+    param_squares += double(p_square);
+    update_squares += double(add_decayed_weights_square);
     mu_data[i] = mu_next;
     nu_data[i] = nu_next;
   }

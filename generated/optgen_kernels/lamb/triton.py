@@ -63,7 +63,7 @@ def leaf_sweep_tile(
 ):
     """Reads g, p, mu, nu; writes mu, nu, param_squares, update_squares."""
     p = tl.load(p_ptr + offsets, mask=inside)
-    p_squared = p * p
+    p_square = p * p
     g = tl.load(g_ptr + offsets, mask=inside)
     mu = tl.load(mu_ptr + offsets, mask=inside)
     mu_next = one_minus_b1 * g + b1 * mu
@@ -73,10 +73,10 @@ def leaf_sweep_tile(
     nu_hat = tl.div_rn(nu_next, bias_correction_b2)
     scale_by_adam = tl.div_rn(mu_hat, tl.sqrt_rn(nu_hat + eps_root) + eps)
     add_decayed_weights = scale_by_adam + weight_decay * p
-    term = add_decayed_weights * add_decayed_weights
+    add_decayed_weights_square = add_decayed_weights * add_decayed_weights
     tl.store(mu_ptr + offsets, mu_next, mask=inside)
     tl.store(nu_ptr + offsets, nu_next, mask=inside)
-    return p_squared, term
+    return p_square, add_decayed_weights_square
 
 
 @triton.jit
@@ -268,7 +268,7 @@ def left_out_sweep_tile(
 ):
     """Reads g, p, mu, nu; writes mu, nu, param_squares, update_squares."""
     p = tl.load(p_ptr + offsets, mask=inside)
-    p_squared = p * p
+    p_square = p * p
     g = tl.load(g_ptr + offsets, mask=inside)
     mu = tl.load(mu_ptr + offsets, mask=inside)
     mu_next = one_minus_b1 * g + b1 * mu
@@ -277,10 +277,10 @@ def left_out_sweep_tile(
     nu_next = one_minus_b2 * (g * g) + b2 * nu
     nu_hat = tl.div_rn(nu_next, bias_correction_b2)
     scale_by_adam = tl.div_rn(mu_hat, tl.sqrt_rn(nu_hat + eps_root) + eps)
-    term = scale_by_adam * scale_by_adam
+    scale_by_adam_square = scale_by_adam * scale_by_adam
     tl.store(mu_ptr + offsets, mu_next, mask=inside)
     tl.store(nu_ptr + offsets, nu_next, mask=inside)
-    return p_squared, term
+    return p_square, scale_by_adam_square
 
 
 @triton.jit
@@ -475,12 +475,12 @@ def leaf_sweep_2_tile(
     scale_by_adam = tl.div_rn(mu_hat, tl.sqrt_rn(nu_hat + eps_root) + eps)
     p = tl.load(p_ptr + offsets, mask=inside)
     add_decayed_weights = scale_by_adam + weight_decay * p
-    p_squared = p * p
-    term = add_decayed_weights * add_decayed_weights
+    p_square = p * p
+    add_decayed_weights_square = add_decayed_weights * add_decayed_weights
     tl.store(add_decayed_weights_ptr + offsets, add_decayed_weights, mask=inside)
     tl.store(mu_ptr + offsets, mu_next, mask=inside)
     tl.store(nu_ptr + offsets, nu_next, mask=inside)
-    return p_squared, term
+    return p_square, add_decayed_weights_square
 
 
 @triton.jit

@@ -54,12 +54,12 @@ static void leaf_statistics(
   OPTGEN_SIMD_REDUCING(reduction(+ : param_squares, update_squares))
   for (int64_t i = slice.begin; i < slice.end; ++i) {
     const auto p = p_data[i];
-    const auto p_squared = p * p;
+    const auto p_square = p * p;
     const auto g = g_data[i];
     const auto add_decayed_weights = g + weight_decay * p;
-    const auto add_decayed_weights_squared = add_decayed_weights * add_decayed_weights;
-    param_squares += double(p_squared);
-    update_squares += double(add_decayed_weights_squared);
+    const auto add_decayed_weights_square = add_decayed_weights * add_decayed_weights;
+    param_squares += double(p_square);
+    update_squares += double(add_decayed_weights_square);
   }
   param_squares_part.store(param_squares);
   update_squares_part.store(update_squares);
@@ -128,11 +128,11 @@ static void left_out_chosen_statistics(
   OPTGEN_SIMD_REDUCING(reduction(+ : param_squares, update_squares))
   for (int64_t i = slice.begin; i < slice.end; ++i) {
     const auto p = p_data[i];
-    const auto p_squared = p * p;
+    const auto p_square = p * p;
     const auto g = g_data[i];
-    const auto g_squared = g * g;
-    param_squares += double(p_squared);
-    update_squares += double(g_squared);
+    const auto g_square = g * g;
+    param_squares += double(p_square);
+    update_squares += double(g_square);
   }
   param_squares_part.store(param_squares);
   update_squares_part.store(update_squares);

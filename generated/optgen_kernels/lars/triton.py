@@ -38,11 +38,11 @@ from optgen.runtime.execution.triton import device
 def leaf_statistics_tile(g_ptr, p_ptr, offsets, inside, weight_decay):
     """Reads g, p; writes param_squares, update_squares."""
     p = tl.load(p_ptr + offsets, mask=inside)
-    p_squared = p * p
+    p_square = p * p
     g = tl.load(g_ptr + offsets, mask=inside)
     add_decayed_weights = g + weight_decay * p
-    term = add_decayed_weights * add_decayed_weights
-    return p_squared, term
+    add_decayed_weights_square = add_decayed_weights * add_decayed_weights
+    return p_square, add_decayed_weights_square
 
 
 @triton.jit
@@ -218,10 +218,10 @@ def chosen_left_out_step(scalars, g_ptr, p_ptr, trace_ptr, size, program, BLOCK:
 def left_out_chosen_statistics_tile(g_ptr, p_ptr, offsets, inside):
     """Reads g, p; writes param_squares, update_squares."""
     p = tl.load(p_ptr + offsets, mask=inside)
-    p_squared = p * p
+    p_square = p * p
     g = tl.load(g_ptr + offsets, mask=inside)
-    g_squared = g * g
-    return p_squared, g_squared
+    g_square = g * g
+    return p_square, g_square
 
 
 @triton.jit

@@ -129,7 +129,7 @@ class Finalize(Cpp):
     def _reduction_name(self, n: Node) -> str:
         if n in self.outputs:
             return singular(self.operands[self.outputs[n].attr])
-        return self.name(n) or self._word(n)
+        return self.words(n)
 
     def _reused(self, n: Node) -> bool:
         """True where another value is computed from a reduction: it is not only stored."""

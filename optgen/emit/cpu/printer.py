@@ -40,9 +40,6 @@ _WORDS = (
 # fmt: on
 """Words of C++ that are names in Python, and the namespaces."""
 
-_AFFIXES = {"sqrt": "sqrt", "rsqrt": "rsqrt", "exp": "exp", "log": "log", "abs": "size"}
-"""Suffix that a function adds to the name of its argument."""
-
 
 def cpp_type(dtype: str) -> str:
     """The C++ type of a storage dtype."""
@@ -152,34 +149,17 @@ class Cpp(Leveled):
 
     # Names.
 
-    def default_name(self, n: Node) -> str:
-        """Name after the operation and its argument: ``v_row_mean``, ``v_col_rsqrt``."""
-        word = self._word(n)
-        if word:
-            return word
-        return super().default_name(n)
-
-    def _word(self, n: Node) -> str:
-        """Name of a value, its own or after its operation and argument; empty for neither."""
-        n = self.visible(n)
-        author = next((self.name(m) for m in (n, *self._aliases[n]) if self.name(m)), None)
-        if n.op in ("load", "scalar"):
+    def known_name(self, n: Node) -> str:
+        """The name of an element of an array, or the author's name."""
+        if n.op == "load":
             return self._elements.get(n.attr, n.attr)
-        if n.op == "cast":
-            return self._word(n.args[0])
-        if author:
-            return author
-        if OPS[n.op].kind == "reduce":
-            kept = roles(n.type.axes, self.dimensions)
-            return "_".join(filter(None, (self._word(n.args[0]), *kept[-1:], n.op)))
-        inner = self._word(n.args[0]) if n.args else ""
-        if not inner:
+        return super().known_name(n)
+
+    def reduction_words(self, n: Node) -> str:
+        """The dimension that a reduction keeps, and what it is: ``row_sum``."""
+        if OPS[n.op].kind != "reduce":
             return ""
-        if n.op == "div" and self.visible(n.args[1]).op == "extent" and inner.endswith("sum"):
-            return f"{inner[:-3]}mean"
-        if n.op == "mul" and n.args[0] is n.args[1]:
-            return f"{inner}_squared"
-        return f"{inner}_{_AFFIXES[n.op]}" if n.op in _AFFIXES else ""
+        return "_".join((*roles(n.type.axes, self.dimensions)[-1:], n.op))
 
     # Places.
 

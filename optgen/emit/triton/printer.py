@@ -83,15 +83,6 @@ class Triton(Leveled):
         """A part of an array."""
         return self.function.load(n)
 
-    def default_name(self, n: Node) -> str:
-        """A mean is called after its sum."""
-        if n.op == "div" and self.visible(n.args[1]).op == "extent":
-            total = self.visible(n.args[0])
-            word, _, ending = str(total.attr).rpartition("sum")
-            if total.op == "load" and ending in ("", "s") and word:
-                return f"{word}mean{ending}"
-        return super().default_name(n)
-
     def bind(self, name: str, text: Text) -> Text:
         """Makes a statement of an expression at the level that is being printed."""
         name = self.unique(name)
