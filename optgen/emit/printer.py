@@ -140,7 +140,7 @@ class Printer:
         return next((name for m in (n, *self._aliases[n]) if (name := self.name(m))), "")
 
     def reduction_words(self, n: Node) -> str:
-        """What a reduction adds to the words for its argument."""
+        """Words that a reduction adds to those for its argument; empty for no words at all."""
         return ""
 
     def bind(self, name: str, text: Text) -> Text:

@@ -42,7 +42,7 @@ def describe(
 
 
 def _suffix(n: Node) -> str:
-    """What an operation on one value adds to the words for it."""
+    """Word that an operation on one value adds to those for it; empty for none."""
     if n.op == "mul" and n.args[0] is n.args[1]:
         return "square"
     if n.op == "div":

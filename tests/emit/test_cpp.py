@@ -100,7 +100,7 @@ def test_values_have_the_names_of_equations_and_buffers():
         "over_rows",
         "v_row_next_batch_mean",
         "v_col_rsqrt",
-        "p_squared",
+        "p_square",
     ):
         assert re.search(rf"\b{name}\b", text), name
     assert not re.search(r"\b(reduced|sum|term|factor)_\d", text)

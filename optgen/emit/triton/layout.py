@@ -21,13 +21,24 @@ def statement(head: str, items: Sequence[str], tail: str, indent: int = 0) -> li
     joined = "    " + ", ".join(items)
     if len(joined) + indent <= WIDTH:
         return [head, joined, tail]
-    return [head, *(f"    {item}," for item in items), tail]
+    lines = [part for item in items for part in _argument(item, indent + len(_INDENT))]
+    return [head, *indented(lines), tail]
+
+
+def _argument(text: str, indent: int) -> list[str]:
+    """An argument with its comma, on lines of its own."""
+    if len(text) + 1 + indent <= WIDTH or not text.endswith(")"):
+        return [f"{text},"]
+    start = _last_call(text)
+    return [text[:start], f"{_INDENT}{text[start:-1]}", "),"]
 
 
 def laid_out(line: str) -> list[str]:
     """A statement that ends in a call or a load, broken where it is too long."""
-    if len(line) <= WIDTH or "(" not in line:
+    if len(line) <= WIDTH:
         return [line]
+    if "(" not in line:
+        return _parenthesized(line)
     start = _last_call(line)
     if start > WIDTH:
         start = line.index("(") + 1
@@ -42,6 +53,15 @@ def laid_out(line: str) -> list[str]:
     indent = len(line) - len(line.lstrip())
     broken = statement(line[indent:start], items, line[last - 1 :], indent)
     return [" " * indent + part for part in broken]
+
+
+def _parenthesized(line: str) -> list[str]:
+    """An assignment of an expression without calls, which is on a line of its own."""
+    name, equals, value = line.partition(" = ")
+    if not equals:
+        return [line]
+    margin = " " * (len(line) - len(line.lstrip()))
+    return [f"{name} = (", f"{margin}{_INDENT}{value}", f"{margin})"]
 
 
 def _last_call(line: str) -> int:
