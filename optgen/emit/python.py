@@ -34,10 +34,18 @@ class Jnp(Printer):
     def _reduce(self, function: str, n: Node, argument: str) -> str:
         options = ""
         if n.type.axes != SCALAR:
-            options = f", axis={_axis(n.attr)}, keepdims=True"
+            options = f", axis={self.axes(n.attr)}, keepdims=True"
         if function in ("max", "min"):  # what there is none of is left out, not an error
             options += f", initial={'-' if function == 'max' else ''}jnp.inf"
-        return f"jnp.{function}({argument}{options})"
+        return f"{self.reducer(function)}({argument}{options})"
+
+    def reducer(self, function: str) -> str:
+        """The function that reduces an array."""
+        return f"jnp.{function}"
+
+    def axes(self, axes: Axes) -> str:
+        """The axes that a reduction runs over."""
+        return _axis(axes)
 
     def mean(self, total: Node) -> Text:
         """A mean over the axes of a sum; jnp counts the elements itself."""

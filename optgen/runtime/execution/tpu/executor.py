@@ -67,6 +67,6 @@ def _compute_in_xla(
             arrays[name] = x.from_kernel(form.to_lanes(values[name]), arrays.get(name))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def _functions(kernels: Kernels) -> Functions:
     return vars(load_module(f"{kernels.name}_{kernels.target}", kernels.text))

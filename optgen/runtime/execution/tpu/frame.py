@@ -37,7 +37,7 @@ def padded(dims: tuple[int, ...], itemsize: int) -> int:
     return math.prod(outer) * rows * columns
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def order_of(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     """The axes from the outermost in memory to the innermost, as XLA chooses them for TPUs."""
     rank = len(shape)
@@ -112,7 +112,7 @@ class Frame:
         return tuple(d for d, tag in enumerate(self.tags(groups)) if tag in axes)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def frame_of(shape: tuple[int, ...], itemsize: int) -> Frame:
     """The frame of a leaf of this shape, whose parameter has elements of so many bytes."""
     order = order_of(shape, itemsize)
