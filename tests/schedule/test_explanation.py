@@ -1,4 +1,4 @@
-"""What explanations say of launch lists."""
+"""What explanations say of launch lists; their text is in ``tests/test_explain.py``."""
 
 import json
 from dataclasses import replace
@@ -18,38 +18,6 @@ H200 = machine("h200")
 def explained(program, *shapes, on="h200", dtypes=None):
     leaves = [Leaf(str(i), shape, dtypes or Dtypes()) for i, shape in enumerate(shapes)]
     return explain(plan([program], leaves, on).plan)
-
-
-def test_text():
-    text = str(explained(rules.adamw(clip=True), (4096, 4096), (4096,)))
-    assert (
-        text
-        == """\
-A step of 2 leaves (16,781,312 parameters, float32) moves 32.00 bytes for each parameter \
-in 2 launches.
-On NVIDIA H200 SXM (4,800 GB/s) it takes 117.9 µs or more: 83% of the roofline, which is every \
-array moved once each way, 28.00 bytes.
-
-phase 1
-
-  1. adamw_statistics: 2 leaves; sweep, flat; 4.00 bytes for each parameter of the tree
-     reads   g 4
-     writes  total <0.001
-     partial total (sum)
-
-phase 2, after reductions over the tree
-
-  2. adamw_step: 2 leaves; sweep, flat; 28 bytes for each parameter of the tree
-     reads   g 4, p 4, mu 4, nu 4
-     writes  p 4, mu 4, nu 4"""
-    )
-
-
-def test_kernels_that_share_a_launch_say_so():
-    leaves = [Leaf("a", (3,)), Leaf("b", (4,), Dtypes("bfloat16"))]
-    text = str(explain(plan([rules.adamw()], leaves).plan))
-    assert "in 1 launch." in text
-    assert "  2. adamw_step_2: 1 leaf; sweep, flat; in the same launch; " in text
 
 
 def test_attributes():
