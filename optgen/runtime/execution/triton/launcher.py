@@ -13,6 +13,7 @@ from optgen.runtime.execution.target import Task
 from optgen.runtime.execution.triton import dispatch
 from optgen.runtime.execution.triton.geometry import Geometry, Parts, statistics, tiles_of_a_program
 from optgen.runtime.execution.triton.modules import CONSTANTS, arguments_of
+from optgen.runtime.execution.triton.options import Options
 from optgen.runtime.execution.triton.tuned import options_for
 from optgen.runtime.vocabulary.launches import Launch
 from optgen.runtime.vocabulary.module import Kernels
@@ -72,11 +73,10 @@ class _Group:
       tiles: how many tiles each program takes.
     """
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
-        self.tasks = tasks
-        (self.kernel,) = tasks[0].kernels
-        self.options = options_for(self.kernel)
-        self.leaves = [Geometry(self.kernel, task.leaf, self.options) for task in tasks]
+    def __init__(self, members: Sequence[tuple[Task, Geometry]]) -> None:
+        self.tasks = [task for task, _ in members]
+        self.leaves = [leaf for _, leaf in members]
+        self.kernel, self.options = self.leaves[0].kernel, self.leaves[0].options
         self.tiles = tiles_of_a_program(self.leaves)
 
     @property
@@ -100,14 +100,17 @@ def _alike(tasks: Sequence[Task]) -> list[_Group]:
     Matrices whose lines do not begin on 16 bytes are apart, since one of them would cost all
     others their wide loads.
     """
-    groups: dict[tuple[str, bool, bool], list[Task]] = {}
+    groups: dict[tuple[str, bool, bool], list[tuple[Task, Geometry]]] = {}
+    options: dict[str, Options] = {}
     for task in tasks:
         (kernel,) = task.kernels
-        leaf = Geometry(kernel, task.leaf, options_for(kernel))
+        if kernel.function not in options:
+            options[kernel.function] = options_for(kernel)
+        leaf = Geometry(kernel, task.leaf, options[kernel.function])
         sweep = kernel.kind == "sweep"
         key = (kernel.function, sweep and leaf.rows_innermost, leaf.aligned)
-        groups.setdefault(key, []).append(task)
-    return [_Group(alike) for alike in groups.values()]
+        groups.setdefault(key, []).append((task, leaf))
+    return [_Group(members) for members in groups.values()]
 
 
 class _Scalars:
