@@ -74,4 +74,9 @@ class Launching:
     def _result(self, place: int) -> Result:
         arrays, slots = self.arrays[place], self.leaves[place].slots
         out = arrays["p" if self.mode == "step" else "update"]
-        return out, {name: arrays[name].reshape(old.shape) for name, old in slots.items()}
+        return out, {name: _shaped(arrays[name], old.shape) for name, old in slots.items()}
+
+
+def _shaped(array: Any, shape: tuple[int, ...]) -> Any:
+    """An array in a shape; tracing a reshape of every slot would take a while."""
+    return array if array.shape == shape else array.reshape(shape)

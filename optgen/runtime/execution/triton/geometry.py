@@ -155,19 +155,44 @@ class Geometry:
         counts |= {self.outer: self.chunks(tiles), self.inner: self.strips}
         return math.prod(count for d, count in counts.items() if d not in x.axes)
 
-    def integers(self, tiles: int) -> dict[str, int]:
-        """The numbers of a leaf by the names that emitted functions have for them."""
-        numbers = {"tiles": tiles}
-        strides, extents = self.layout.strides("*"), self.layout.extents
-        for d, word in enumerate(self.words):
-            numbers[extent_name(word)] = extents[d]
-            numbers[f"{word}_stride"] = strides[d]
-        for word, d in (("outer", self.outer), ("inner", self.inner)):
-            numbers |= {f"{word}_extent": extents[d], f"{word}_stride": strides[d]}
-        for x in self.kernel.operands:
-            for d, stride in enumerate(self.layout.strides(x.axes)):
-                numbers[f"{x.name}_{self.words[d]}_stride"] = stride
+    def integers(self, tiles: int, names: Names | None = None) -> dict[str, int]:
+        """The numbers of a leaf by the names that emitted functions have for them.
+
+        Args:
+          tiles: that each program takes.
+          names: those of its kernel, where many leaves share them.
+        """
+        names = names or names_of(self.kernel)
+        extents, steps = self.layout.extents, self.layout.strides("*")
+        numbers = {"tiles": tiles, **dict(zip(names.extents, extents, strict=True))}
+        for axes, strides in names.strides:
+            numbers.update(zip(strides, self.layout.strides(axes), strict=True))
+        numbers |= {"outer_extent": extents[self.outer], "outer_stride": steps[self.outer]}
+        numbers |= {"inner_extent": extents[self.inner], "inner_stride": steps[self.inner]}
         return numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names that an emitted function has for the numbers of a leaf.
+
+    Attributes:
+      extents: of the dimensions of the view.
+      strides: of the leaf and of each operand along these, after the dimensions that it varies in.
+    """
+
+    extents: tuple[str, ...]
+    strides: tuple[tuple[Axes, tuple[str, ...]], ...]
+
+
+def names_of(kernel: Kernel) -> Names:
+    """Returns the names for the leaves of a kernel."""
+    words = dimension_names(kernel.dimensions)
+    operands = (
+        (x.axes, tuple(f"{x.name}_{word}_stride" for word in words)) for x in kernel.operands
+    )
+    leaf: tuple[Axes, tuple[str, ...]] = ("*", tuple(f"{word}_stride" for word in words))
+    return Names(tuple(map(extent_name, words)), (leaf, *operands))
 
 
 def statistics(parts: Mapping[str, Parts]) -> dict[str, int]:

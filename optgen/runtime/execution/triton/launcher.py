@@ -11,7 +11,13 @@ import jax.numpy as jnp
 
 from optgen.runtime.execution.target import Task
 from optgen.runtime.execution.triton import dispatch
-from optgen.runtime.execution.triton.geometry import Geometry, Parts, statistics, tiles_of_a_program
+from optgen.runtime.execution.triton.geometry import (
+    Geometry,
+    Parts,
+    names_of,
+    statistics,
+    tiles_of_a_program,
+)
 from optgen.runtime.execution.triton.modules import CONSTANTS, arguments_of
 from optgen.runtime.execution.triton.options import Options
 from optgen.runtime.execution.triton.tuned import options_for
@@ -136,10 +142,11 @@ def _section(
     kernels: Kernels, group: _Group, operands: Sequence[_Operands], scalars: str
 ) -> dispatch.Section:
     arguments = arguments_of(kernels, group.kernel.function)
+    names = names_of(group.kernel)
     rows = [
         dispatch.Row(
             leaf.programs(group.tiles),
-            {**leaf.integers(group.tiles), **statistics(of_leaf.parts), **of_leaf.pointers},
+            {**leaf.integers(group.tiles, names), **statistics(of_leaf.parts), **of_leaf.pointers},
         )
         for leaf, of_leaf in zip(group.leaves, operands, strict=True)
     ]
