@@ -42,8 +42,8 @@ def _reduction(n: Node, authors: Mapping[Node, str], rank: int | None) -> str:
     )
     word = n.op
     if n.type.axes not in (SCALAR, LEAF):
-        kept = dimension_names(rank or 1)[n.type.axes[-1]]
-        word = f"{kept}_{_SEVERAL[n.op]}"
+        dimension = dimension_names(rank or 1)[n.type.axes[-1]]
+        word = f"{dimension}_{_SEVERAL[n.op]}"
     return f"{value}_{word}" if value else word
 
 

@@ -64,9 +64,9 @@ class Plan:
         """Memory of buffers that live for the step only; what stays on chip takes none."""
         size = 0
         for run in (run for launch in self.launches for run in launch.runs):
-            kept = {x.name for k in run.kernels for x in k.operands if x.lifetime == "leaf"}
+            lasting = {x.name for k in run.kernels for x in k.operands if x.lifetime == "leaf"}
             written = traffic(run, self.leaves[run.leaf]).writes
-            size += sum(n for name, n in written.items() if name not in kept)
+            size += sum(n for name, n in written.items() if name not in lasting)
         return size
 
     @property

@@ -78,7 +78,7 @@ class Leaf:
         return traced_once(function, frozenset(axes))(*values)
 
     @property
-    def stored_as_said(self) -> bool:
+    def stored_as_declared(self) -> bool:
         """True where every slot is stored in the dtype that the rule declares.
 
         It is False where the state was made beside parameters of another dtype.
@@ -98,7 +98,7 @@ def place(module: Module, target: str, leaves: Sequence[Leaf], mode: Mode) -> li
     placed = []
     for leaf in leaves:
         param, grad, real = (dtype.name for dtype in leaf.dtypes.values())
-        name = target if leaf.stored_as_said else ""  # no kernels know slots of other dtypes
+        name = target if leaf.stored_as_declared else ""  # no kernels know slots of other dtypes
         placed.append(module.place(name, leaf.placement, leaf.shape, (param, grad, real), mode))
     return placed
 

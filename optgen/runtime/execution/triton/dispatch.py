@@ -58,7 +58,7 @@ def source(name: str, parameters: Sequence[str], sections: Sequence[Section]) ->
 
     Args:
       name: what it is called.
-      parameters: what it is given: arrays.
+      parameters: the names of its arrays.
       sections: what runs, in the order of the programs.
     """
     lines, start = ["program = tl.program_id(0)"], 0
@@ -83,8 +83,8 @@ def _section(section: Section, start: int, suffix: str) -> list[str]:
     Variables have a suffix: in the branches of one ``if`` Triton wants one type for each name.
     """
     rows = section.rows
-    given = {"scalars", "program", *section.constants}
-    columns = {a: tuple(row.values[a] for row in rows) for a in section.arguments if a not in given}
+    known = {"scalars", "program", *section.constants}
+    columns = {a: tuple(row.values[a] for row in rows) for a in section.arguments if a not in known}
     shared: dict[tuple[str | int, ...], str] = {}
     passed: dict[str, str] = {a: str(value) for a, value in section.constants.items()}
     for argument, column in columns.items():
