@@ -129,7 +129,8 @@ class Printer:
 
     def default_name(self, n: Node) -> str:
         """The name of a value that is used twice and has no name of the author's."""
-        return self.words(n) or ("term" if n.type.axes != SCALAR else "factor")
+        unnamed = "term" if n.type.axes != SCALAR else "factor"
+        return self.words(n) or self.reduction_words(n) or unnamed
 
     def words(self, n: Node) -> str:
         """Words for a value, its own or of what it is computed; empty where there are none."""

@@ -129,7 +129,7 @@ class Finalize(Cpp):
     def _reduction_name(self, n: Node) -> str:
         if n in self.outputs:
             return singular(self.operands[self.outputs[n].attr])
-        return self.words(n)
+        return self.default_name(n)
 
     def _reused(self, n: Node) -> bool:
         """True where another value is computed from a reduction: it is not only stored."""
