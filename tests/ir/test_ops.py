@@ -111,8 +111,9 @@ def check_row(op):
     scalars = storing(op, "hyper", SCALAR)
     for i, number in enumerate(expected):
         numbers = {name: x[i] for name, x in X.items()}
-        for printer in (Scalars(scalars), Constants(scalars)):
-            found = run(printer, scalars, numbers)
+        traced = {name: jnp.float32(x) for name, x in numbers.items()}
+        for printer, values in ((Scalars(scalars), traced), (Constants(scalars), numbers)):
+            found = run(printer, scalars, values)
             np.testing.assert_allclose(found, number, rtol=2e-6, atol=1e-7)
     check_text(op, program)
     check_equations(op, expected)
