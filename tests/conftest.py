@@ -1,4 +1,4 @@
-"""What every test shares: the platform it runs on, and how hypothesis searches."""
+"""Settings that every test shares: the platform it runs on, and how hypothesis searches."""
 
 import os
 import re
@@ -18,7 +18,7 @@ hypothesis.settings.load_profile("optgen")
 
 
 def asked_for(marker: str, expression: str) -> bool:
-    """Whether `-m expression` names this marker, other than in `not gpu` or `not (gpu or tpu)`."""
+    """True where `-m expression` names this marker, but not in `not gpu` or `not (gpu or tpu)`."""
     wanted = re.sub(r"\bnot\s*(\w+|\([^()]*\))", "", expression)
     return bool(re.search(rf"\b{marker}\b", wanted))
 
@@ -55,7 +55,7 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session", autouse=True)
 def triton_cache(tmp_path_factory):
-    """Where Triton keeps what it compiles: not with that of the person who runs the tests."""
+    """A cache of what Triton compiles: not with that of the person who runs the tests."""
     os.environ["TRITON_CACHE_DIR"] = str(tmp_path_factory.mktemp("triton"))
 
 

@@ -104,7 +104,7 @@ def inputs(program, seed, dtypes=Dtypes()):  # noqa: B008  (frozen)
 
 
 def same_bits(a, b):
-    """Whether two arrays are equal bit for bit, all NaNs being one."""
+    """True where two arrays are equal bit for bit, all NaNs being one."""
     a, b = np.asarray(a), np.asarray(b)
     if a.dtype != b.dtype or a.shape != b.shape:
         return False

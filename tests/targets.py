@@ -1,4 +1,4 @@
-"""What the tests of every kernel target share: optimizers, trees, and rules that are made up."""
+"""Pieces that the tests of every kernel target share: optimizers, trees, made-up rules."""
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ def random_tree(shapes, seed=0, dtype=jnp.float32):
 
 
 def close(got, wanted, tolerance):
-    """Whether two trees are the same, up to a share of the largest element of each leaf."""
+    """True where two trees are the same, up to a share of the largest element of each leaf."""
     for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True):
         a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
         scale = np.max(np.abs(b), initial=1e-30)

@@ -462,7 +462,7 @@ def test_without_a_compiler_auto_says_so_once_and_xla_serves(monkeypatch):
 
 
 def _closes(pragma: str, line: str) -> bool:
-    """Whether a line ends the loop that a pragma stands before."""
+    """True where a line ends the loop that a pragma stands before."""
     return line == pragma[: len(pragma) - len(pragma.lstrip())] + "}"
 
 

@@ -1,4 +1,4 @@
-"""What explain says, of the launches that would run."""
+"""Explanations of the launches that would run."""
 
 import json
 
@@ -127,7 +127,7 @@ def test_what_is_left_to_xla_says_why():
 
 @dsl.rule
 def norm_of_a_product(g, p, *, learning_rate):
-    """What is cheaper to keep than to compute again."""
+    """A value that is cheaper to keep than to compute again."""
     a, b = dsl.state("a"), dsl.state("b")
     a.next, b.next = a + g, b + g * g
     direction = a * b * g * p

@@ -146,7 +146,7 @@ def compare(tx, seed):
 
 
 def evaluated(tx, grads, state, params, count):
-    """What the evaluator makes of the traced programs, before any pass."""
+    """Results of the traced programs by the evaluator, before any pass."""
     inputs = [
         Inputs(
             loads={"g": grads[name], "p": params[name], "slot": state.slot[name]},

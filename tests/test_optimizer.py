@@ -1,4 +1,4 @@
-"""What an optimizer does with the trees and the hyperparameters that it is given."""
+"""Optimizers on trees and hyperparameters of all kinds."""
 
 import jax
 import jax.numpy as jnp

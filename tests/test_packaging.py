@@ -116,7 +116,7 @@ def imported_names() -> set[str]:
 
 
 def distributions(name: str) -> set[str]:
-    """Which distributions provide a name; itself where none that is installed does."""
+    """Distributions that provide a name; itself where none that is installed does."""
     name = BROUGHT_BY.get(name, name)
     return {normalized(found) for found in packages_distributions().get(name, [name])}
 

@@ -1,4 +1,4 @@
-"""What is traced and compiled, and how often: counted, not timed."""
+"""Traces and compilations: counted, not timed."""
 
 import collections
 import contextlib

@@ -145,7 +145,7 @@ def over_every_axis(g, p, *, rate):
 
 @dsl.rule
 def small_slots_of_each_matrix(g, p, *, rate):
-    """What is reduced of small slots keeps the batch, and scales what is stored beside it."""
+    """Reductions of small slots keep the batch, and scale what is stored beside them."""
     if p.ndim != 3:
         return -rate * g
     square = g**2 + 1e-3

@@ -44,7 +44,7 @@ def test_docstrings_begin_with_a_noun_or_a_verb():
     offenders = [
         line
         for path in files
-        if path.startswith(("optgen/", "bench/")) and (ROOT / path).exists()
+        if path.startswith(("optgen/", "bench/", "tests/")) and (ROOT / path).exists()
         for line in riddles(path, (ROOT / path).read_text("utf-8"))
     ]
     assert not offenders, (

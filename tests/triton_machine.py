@@ -16,7 +16,7 @@ MACHINES = ("interpreted", pytest.param("native", marks=pytest.mark.gpu))
 
 @contextmanager
 def machine(kind, options=TINY):
-    """Where `target="triton"` runs; with no options, launches are cut as they always are."""
+    """A place where `target="triton"` runs; without options, launches are cut as ever."""
     caches = driver._step_function, unavailable  # these do not know of options and environments
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPTGEN_INTERPRET", "1" if kind == "interpreted" else "0")

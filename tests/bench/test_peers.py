@@ -42,7 +42,7 @@ def work():
 
 @pytest.fixture(scope="module")
 def compilations():
-    """What XLA has compiled since the list was last cleared."""
+    """Compilations by XLA since the list was last cleared."""
     seen = []
 
     def listen(event, seconds, **_):

@@ -1,4 +1,4 @@
-"""What tracing a rule gives: programs, slots, names, and the facts that it read of the leaf."""
+"""Results of tracing a rule: programs, slots, names, and the facts that it read of the leaf."""
 
 import pytest
 

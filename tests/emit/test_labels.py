@@ -56,7 +56,7 @@ def functions_of(source):
 
 
 def evaluate(equations, known):
-    """What the equations of a header say, in NumPy's doubles."""
+    """Values of the equations of a header, in NumPy's doubles."""
     names = {
         "sqrt": np.sqrt,
         "rsqrt": lambda x: 1 / np.sqrt(x),

@@ -60,7 +60,7 @@ def test_the_head_holds_the_reference_and_the_equations():
 
 
 def test_values_of_rows_are_computed_once_for_a_row():
-    """What varies along the rows or columns alone is loaded outside of the loop over elements."""
+    """Values of rows or columns alone are loaded outside of the loop over elements."""
 
     @dsl.rule
     def scaled(g, p, *, rate):

@@ -1,4 +1,4 @@
-"""What the features of the DSL compute: against NumPy, on every target of this machine."""
+"""Features of the DSL, against NumPy, on every target of this machine."""
 
 import jax
 import jax.numpy as jnp

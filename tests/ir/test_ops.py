@@ -80,12 +80,12 @@ def storing(op, kind="load", axes=LEAF):
 
 
 def meaning(op):
-    """What NumPy says that a program of ``storing`` gives, through the evaluator."""
+    """Values of a program of ``storing`` by NumPy, through the evaluator."""
     return evaluate(storing(op), Inputs({name: np.float32(x) for name, x in X.items()}))["update"]
 
 
 def run(printer, program, values):
-    """What printed Python computes."""
+    """Values that printed Python computes."""
     space = {"jnp": jnp, "lax": lax, "scalar": scalar, **vars(mosaic), **values}
     (out,) = program.outputs
     text = printer.output(out)

@@ -227,7 +227,7 @@ def test_a_batch_of_one_means_the_same(program, seed, data):
 @settings(max_examples=100)
 @given(st.data(), st.integers(2, 4).flatmap(programs), st.integers(0, 9))
 def test_numbers_of_dimensions_do_not_depend_on_where_axes_are(data, program, seed):
-    """What a rule does along axes in another order is one program, where neighbours stay so."""
+    """Rules along axes in another order are one program, where neighbours stay so."""
     seen = view([program])
     groups = seen.groups
     if not groups or seen.reason or any(len(group) > 1 for group in groups):

@@ -1,4 +1,4 @@
-"""What is the same for every leaf is moved out, and the pieces mean what the whole meant."""
+"""Values that every leaf shares are moved out, and the pieces mean what the whole meant."""
 
 import numpy as np
 

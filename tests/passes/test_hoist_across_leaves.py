@@ -12,7 +12,7 @@ from optgen.errors import IRError
 
 @dsl.rule
 def twice_normalized(g, p, *, learning_rate):
-    """What a matrix contributes to the second sum awaits the first; a vector's does not."""
+    """A matrix's contribution to the second sum awaits the first; a vector's does not."""
     norm = dsl.sqrt(dsl.tree_sum(g * g))
     x = g / norm if p.ndim == 2 else g
     total = dsl.tree_sum(x * x)

@@ -91,7 +91,7 @@ def run_planned(planned, arrays, tile=None):
 
 
 def run_directly(planned, arrays):
-    """What the programs mean: each phase evaluated as a whole, on the arrays before the step."""
+    """The meaning of the programs: each phase as a whole, on the arrays before the step."""
     shapes = [leaf.shape for leaf in planned.members]
     contributed = [{} for _ in planned.members]
     results = [dict(x) for x in arrays]

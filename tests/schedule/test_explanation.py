@@ -1,4 +1,4 @@
-"""What explanations say of launch lists; their text is in ``tests/test_explain.py``."""
+"""Explanations of launch lists; their text is in ``tests/test_explain.py``."""
 
 import json
 from dataclasses import replace

@@ -17,7 +17,7 @@ DTYPES = [Dtypes(), Dtypes("bfloat16", "bfloat16"), Dtypes(grad="bfloat16")]
 
 
 def bytes_of(stages, dtypes):
-    """What the chosen stages move for each element."""
+    """Bytes that the chosen stages move for each element."""
     moved = 0
     for stage in stages:
         moved += sum(array.bytes for array in stage.reads)
@@ -62,7 +62,7 @@ class TryEverything:
         )
 
     def in_order(self, place):
-        """Whether every target, and every phase, has the statistics that it depends on."""
+        """True where every target, and every phase, has the statistics that it depends on."""
         needed = [(target, stage) for target, stage in place.items()]
         for phase, end in zip(self.program.partials, self.first[1:], strict=False):
             needed += [(emit, end) for emit in phase.outputs]

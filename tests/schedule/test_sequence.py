@@ -166,7 +166,7 @@ def test_what_is_left_of_a_small_reduction():
 
 
 def test_a_slot_is_never_left_in_parts():
-    """What a slot holds is what the step returns; nobody would combine it."""
+    """A slot is what the step returns; nobody would combine its parts."""
     sequence = scheduled(rules.small_reductions()).sequence
     slots = {x.name: x.combine for x in sequence.buffers if x.lifetime == "leaf"}
     assert slots == dict.fromkeys(("g", "p", "row", "before", "after"))

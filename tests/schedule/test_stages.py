@@ -1,4 +1,4 @@
-"""How leaf programs are cut: which step does what, in which order."""
+"""Stages of leaf programs: the work of each step, and their order."""
 
 from dataclasses import replace
 

@@ -61,7 +61,7 @@ def widened(tx: optax.GradientTransformation) -> optax.GradientTransformation:
 
 
 class Run(NamedTuple):
-    """What is left after some steps."""
+    """Parameters and state after some steps."""
 
     params: Any
     state: Any

@@ -132,7 +132,7 @@ def integers(symbol: str, plan, size: int):
 
 
 def run_alone(program: str, *arguments: str, **environment: str) -> str:
-    """What a program prints in a process of its own, with these environment variables."""
+    """Output of a program in a process of its own, with these environment variables."""
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program), *arguments],
         cwd=ROOT,

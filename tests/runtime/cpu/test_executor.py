@@ -15,7 +15,7 @@ from tests.targets import CHAIN, make, statistics
 
 @pytest.fixture
 def calls(monkeypatch):
-    """What custom calls are given while a step is traced."""
+    """Arguments of the custom calls of a step, collected while it is traced."""
     recorded = []
 
     def record(key, plan, arguments, results, aliases):

@@ -1,4 +1,4 @@
-"""How Triton kernels are called: jax_triton's two conventions, lowering for CUDA, and export."""
+"""Calls of Triton kernels: jax_triton's two conventions, lowering for CUDA, and export."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What a program is told of its leaf, against NumPy's own strides."""
+"""Numbers of a leaf for its programs, against NumPy's own strides."""
 
 import itertools
 

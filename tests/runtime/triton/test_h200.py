@@ -76,7 +76,7 @@ def test_a_step_is_a_handful_of_launches_in_place(name, tree):
 
 
 def test_building_the_step_of_gpt2(capsys, monkeypatch, tmp_path):
-    """How long it takes is printed: on a machine that is shared no bound on it would hold."""
+    """The time is printed: on a machine that is shared no bound on it would hold."""
     monkeypatch.setenv("OPTGEN_CACHE_DIR", str(tmp_path))
     params = workloads.tree("gpt2-small")
     reference = optax.adamw(1e-2)

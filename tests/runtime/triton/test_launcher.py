@@ -1,4 +1,4 @@
-"""What is called for a launch is what the launch list says, and explain reads."""
+"""Calls of launches, against the launch list that explain reads."""
 
 import jax
 import jax.numpy as jnp

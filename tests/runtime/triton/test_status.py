@@ -1,4 +1,4 @@
-"""Whether Triton kernels can be lowered here, and what is said where they cannot."""
+"""Reasons for which Triton kernels cannot be lowered here."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""Which options a launch gets: forced, measured by the user, shipped, or guessed."""
+"""The options of a launch: forced, measured by the user, shipped, or guessed."""
 
 import json
 import os

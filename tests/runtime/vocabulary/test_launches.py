@@ -160,7 +160,7 @@ def test_launches_are_counted():
 
 
 def test_order_is_by_phase_and_kernels_stay_in_theirs():
-    """What XLA computes of an emitted function runs where it stands between the sweeps."""
+    """A function that XLA computes runs at its place between the sweeps."""
     leaf = placed(FIRST, THIRD, SECOND, portable=(PARTIAL, XLA))
     first, third, second = leaf.sequence.kernels
     listed = [

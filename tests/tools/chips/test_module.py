@@ -1,4 +1,4 @@
-"""What is counted in a module: kernels, transfers, bytes, copies."""
+"""Counts of a module: kernels, transfers, bytes, copies."""
 
 import pytest
 
