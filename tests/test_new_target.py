@@ -35,9 +35,6 @@ class NumPy(Jnp):
         self.dtypes = dtypes
         super().__init__(body, "extents")
 
-    def cast_is_silent(self, n):
-        return n.op == "broadcast"
-
     def cast(self, n):
         dtype = "float32" if n.args[0].type.dtype == BOOL else n.type.dtype
         text = self.text(n.args[0])

@@ -30,7 +30,6 @@ from optgen_bench import cases, fresh, machine, records, report, storage, table
 SCHEMA = "optgen-costs/1"
 IMPORT_LIMIT = 0.15  # seconds that `import optgen` may add to `import jax, optax`
 LIBRARIES = ("optgen", "optax")
-_ABOUT = "what building, lowering and importing cost, next to optax"
 _MODULE = "optgen_bench.costs"
 
 

@@ -28,10 +28,6 @@ class LeafFunctions(Jnp):
         self.static = (*self.dimensions, *DTYPES)
         super().__init__(program, array, (*_WORDS, *self.static))
 
-    def cast_is_silent(self, n: Node) -> bool:
-        """Broadcasting is jnp's own; conversions are not."""
-        return n.op == "broadcast"
-
     def cast(self, n: Node) -> Text:
         """A decoded array, a boolean as 0 or 1, or a rounding inside the rule."""
         (x,) = n.args

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from optgen.emit.printer import ATOM, Printer, Text
 from optgen.ir.node import Node, walk
 from optgen.ir.ops import OPS, Spelling
-from optgen.ir.types import BOOL, LEAF, PARAM, REAL, SCALAR, Axes, join
+from optgen.ir.types import BOOL, LEAF, REAL, SCALAR, Axes, join
 
 WIDTH = 100
 
@@ -51,50 +51,16 @@ class Jnp(Printer):
         """A mean over the axes of a sum; jnp counts the elements itself."""
         return self._reduce("mean", total, self.filled(total.args[0])), ATOM
 
-    def extent(self, n: Node) -> Text:
-        """The number of elements, a Python number when the step is traced."""
-        array = self.read(self.array)
-        if n.attr == LEAF:
-            return f"max({array}.size, 1)", ATOM
-        return f"max({' * '.join(f'{array}.shape[{a}]' for a in n.attr)}, 1)", ATOM
-
     def cast_is_silent(self, n: Node) -> bool:
-        """Loads are widened and stores rounded by the runtime; broadcasting is jnp's own."""
-        (arg,) = n.args
-        if n.op == "broadcast" or n.type.dtype != REAL:
-            return True
-        return arg.op == "load"
+        """Broadcasting is jnp's own; conversions are not."""
+        return n.op == "broadcast"
 
     def cast(self, n: Node) -> Text:
-        """A boolean as 0 or 1, or a rounding inside the rule."""
+        """A boolean as 0 or 1; conversions are a subclass's to spell."""
         (arg,) = n.args
         if arg.type.dtype == BOOL:
             return f"jnp.where({self.text(arg)[0]}, 1.0, 0.0)", ATOM
-        dtype = arg.type.dtype
-        spelled = self.read(dtype) if dtype in (PARAM, "grad") else f"jnp.{dtype}"
-        return f"round_to({self.text(arg.args[0])[0]}, {spelled})", ATOM
-
-    def filled(self, n: Node) -> str:
-        """The value with every element there, where jnp's broadcasting would not make them."""
-        value = self.visible(n)
-        axes = self._axes(value)
-        text = self.text(value)[0]
-        if axes == n.type.axes:
-            return text
-        array = self.read(self.array)
-        whole = n.type.axes == LEAF
-        if value.op == "const" and whole:
-            return (
-                f"jnp.zeros_like({array})" if value.attr == 0 else f"jnp.full_like({array}, {text})"
-            )
-        shape = f"{array}.shape" if whole else self._shape(array, n.type.axes)
-        if value.op == "const":
-            call = f"zeros({shape}" if value.attr == 0 else f"full({shape}, {text}"
-            return f"jnp.{call}, {array}.dtype)"
-        return f"jnp.broadcast_to({text}, {shape})"
-
-    def _shape(self, array: str, axes: Axes) -> str:
-        return f"along({array}.shape, {', '.join(map(str, axes))})"
+        return super().cast(n)
 
     def _axes(self, n: Node) -> Axes:
         """The axes that the printed value really has, once broadcasts are left to jnp."""
