@@ -92,16 +92,17 @@ def emit(lowered: Lowered, target: str, dtypes: tuple[Dtypes, ...]) -> str:
     Args:
       lowered: the programs of a tree.
       target: the name of the target.
-      dtypes: what kernels are emitted for; the ``xla`` target serves all.
+      dtypes: what kernels are emitted for.
 
     Raises:
       TargetError: for a target that this version cannot emit.
     """
     check_target(target)
+    scheduled = schedule_all(lowered, dtypes)
     if target not in EMITTERS:
-        return xla.emit(lowered)
+        return xla.emit(lowered, scheduled.schedules)
     emitter = EMITTERS[target]
-    return emitter.source(lowered, schedule_all(lowered, dtypes).served(emitter))
+    return emitter.source(lowered, scheduled.served(emitter))
 
 
 def emit_tables(lowered: Lowered, files: Mapping[str, str], dtypes: tuple[Dtypes, ...]) -> str:
@@ -224,9 +225,9 @@ class _Key:
 def _load(key: _Key) -> Module:
     """The module, with kernels that are not compiled yet."""
     name = key.lowered.name
-    module = load_emitted(name, emit(key.lowered, PORTABLE, ()))
-    kernels = {}
     scheduled = schedule_all(key.lowered, key.dtypes) if key.kernels else Scheduled((), ())
+    module = load_emitted(name, xla.emit(key.lowered, scheduled.schedules))
+    kernels = {}
     for target in key.kernels:
         emitter = EMITTERS[target]
         source = emitter.source(key.lowered, scheduled.served(emitter))

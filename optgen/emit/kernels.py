@@ -15,6 +15,9 @@ from optgen.schedule.sequence import Schedule, name_functions, schedule, unsched
 
 MODES: tuple[Mode, ...] = ("step", "update")
 
+ONE_SWEEP = "one sweep, which XLA fuses with what takes the updates"
+"""The reason for having no kernels for an update: see ``optgen.schedule.stages``."""
+
 
 @dataclass(frozen=True)
 class Emitter:
@@ -65,28 +68,55 @@ class Scheduled:
 
 def schedule_all(lowered: Lowered, dtypes: Sequence[Dtypes]) -> Scheduled:
     """Schedules every variant, for each mode and each choice of dtypes; functions get names."""
-    planned: list[tuple[str, Schedule]] = []
+    planned: list[tuple[str, str, Schedule]] = []
     others: list[KernelSequence] = []
     for mode in MODES:
         for number, variant in enumerate(lowered.variants):
             for kind in dtypes:
                 suffix = "" if len(dtypes) == 1 else f"_{kind.param}_{kind.grad}"
-                if variant.reason:
-                    others.append(unscheduled(number, mode, kind, variant.name, variant.reason))
+                own = None if variant.reason else _schedule(lowered, number, mode, kind)
+                if own is None:
+                    reason = variant.reason or ONE_SWEEP
+                    others.append(unscheduled(number, mode, kind, variant.name, reason))
                 else:
-                    own = schedule(lowered.program(number, mode), number, mode, kind)
-                    planned.append((f"{variant.name}{suffix}", own))
-    named = [check_schedule(scheduled) for scheduled in name_functions(planned)]
+                    planned.append((variant.name, suffix, own))
+    named = [check_schedule(_whole(lowered, s)) for s in name_functions(planned)]
     return Scheduled(tuple(named), tuple(others))
+
+
+def _schedule(lowered: Lowered, variant: int, mode: Mode, dtypes: Dtypes) -> Schedule | None:
+    """The schedule of a variant; None where all of it is the last sweep of an update."""
+    own = schedule(lowered.program(variant, mode), variant, mode, dtypes)
+    return None if own.sequence.kernels[0].kind == "xla" else own
+
+
+def _whole(lowered: Lowered, scheduled: Schedule) -> Schedule:
+    """The schedule, with the variant's own function where its last sweep computes all of it."""
+    *functions, _ = (kernel.function for kernel in scheduled.sequence.kernels)
+    number = scheduled.sequence.variant
+    if set(scheduled.bodies[-1].outputs) != set(lowered.leaf(number).outputs):
+        return scheduled
+    return scheduled.renamed([*functions, lowered.variants[number].name])
+
+
+def last_sweeps(lowered: Lowered, schedules: Sequence[Schedule]) -> dict[str, tuple[int, Program]]:
+    """The ``jnp`` functions that end updates, beside those of variants: variant and body by name."""
+    own = {variant.name for variant in lowered.variants}
+    return {
+        kernel.function: (planned.sequence.variant, body)
+        for planned in schedules
+        for kernel, body in planned
+        if kernel.kind == "xla" and kernel.function not in own
+    }
 
 
 def distinct_functions(
     schedules: Sequence[Schedule],
 ) -> Iterator[tuple[Kernel, Program, Dtypes]]:
-    """Each function that schedules name, once: its kernel, its body, and its dtypes."""
+    """Each function that kernels call, once: its kernel, its body, and its dtypes."""
     names: set[str] = set()
     for planned in schedules:
         for kernel, body in planned:
-            if kernel.function not in names:
+            if kernel.kind != "xla" and kernel.function not in names:
                 names.add(kernel.function)
                 yield kernel, body, Dtypes(*planned.sequence.dtypes)

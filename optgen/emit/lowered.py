@@ -58,7 +58,7 @@ class Lowered:
       settings: the static ones and those that are None, with their values.
       variants: the distinct programs.
       update: the programs of a step, cut: for each variant in turn the update at full precision,
-        the fused step, and the stored update.
+        and the fused step.
       init: the programs that make slots, cut; one for each variant.
       tree_slots: the slots of the whole tree.
       masks: the number of masks of the optimizer.
@@ -74,22 +74,22 @@ class Lowered:
     tree_slots: tuple[str, ...]
     masks: int
 
-    def _place(self, variant: int, form: str) -> int:
-        return variant * len(FORMS) + FORMS.index(form)
-
-    def leaf(self, variant: int) -> Program:
-        """The update of a variant's leaves at full precision."""
-        return self.update.leaves[self._place(variant, "plain")]
+    def leaf(self, variant: int, mode: Mode = "update") -> Program:
+        """The program of a variant's leaves, for an update at full precision or a fused step."""
+        return self.update.leaves[_place(variant, mode)]
 
     def partials(self, variant: int) -> tuple[Program, ...]:
         """The contributions of a variant's leaves to the tree reductions of each phase."""
-        return self.update.partials[self._place(variant, "plain")]
+        return self.update.partials[_place(variant, "update")]
 
     def program(self, variant: int, mode: Mode) -> LeafProgram:
-        """The leaf program of a variant, for a fused step or an update."""
-        leaf = self.update.leaves[self._place(variant, mode)]
-        return LeafProgram(leaf, self.partials(variant))
+        """The leaf program of a variant, for an update or a fused step."""
+        return LeafProgram(self.leaf(variant, mode), self.partials(variant))
 
 
-FORMS: Sequence[str] = ("plain", "step", "update")
+FORMS: Sequence[Mode] = ("update", "step")
 """The forms of a variant's program; see ``Lowered.update``."""
+
+
+def _place(variant: int, mode: Mode) -> int:
+    return variant * len(FORMS) + FORMS.index(mode)

@@ -17,7 +17,7 @@ from optgen.passes import driver
 from optgen.passes.dimensions import view, without_batch
 from optgen.passes.hoist import Hoisted, hoist
 from optgen.passes.names import DistinctNames
-from optgen.passes.step import AsStep, AsUpdate
+from optgen.passes.step import AsStep
 from optgen.runtime.vocabulary.leaf import Fact, LeafSpec, MaskValue
 from optgen.runtime.vocabulary.module import Placement
 from optgen.runtime.vocabulary.variant import Guard, Slot
@@ -113,10 +113,9 @@ def _lowered(
     )
 
 
-def _forms(update: Program) -> tuple[Program, Program, Program]:
-    """Three forms of a program: the update at full precision, a fused step, a stored update."""
-    step = driver.run(update, (AsStep(), *driver.DEFAULT))
-    return update, step, AsUpdate().run(update)
+def _forms(update: Program) -> tuple[Program, Program]:
+    """Two forms of a program: the update at full precision, and a fused step."""
+    return update, driver.run(update, (AsStep(), *driver.DEFAULT))
 
 
 def optimize(program: Program) -> Program:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from optgen.emit.header import describe, fill, header, title
 from optgen.emit.jnp import LeafFunctions
+from optgen.emit.kernels import last_sweeps
 from optgen.emit.lowered import Lowered, LoweredVariant
 from optgen.emit.printer import Printer
 from optgen.emit.python import Constants, Doc, Scalars, document, literal, render
@@ -14,11 +15,17 @@ from optgen.emit.templates import template
 from optgen.ir.program import Program
 from optgen.passes.hoist import Hoisted
 from optgen.runtime.vocabulary.variant import DTYPES, Guard, Slot
+from optgen.schedule.sequence import Schedule
 
 
-def emit(lowered: Lowered) -> str:
-    """The source of a module whose ``MODULE`` is the optimizer."""
-    functions = _Functions(lowered)
+def emit(lowered: Lowered, schedules: Sequence[Schedule] = ()) -> str:
+    """The source of a module whose ``MODULE`` is the optimizer.
+
+    Args:
+      lowered: the programs of a tree.
+      schedules: those of its kernels, whose updates end in functions of this module.
+    """
+    functions = _Functions(lowered, last_sweeps(lowered, schedules))
     module = render(_module(lowered, functions))
     body = "\n\n\n".join(functions.texts)
     return template("xla.py.jinja").render(
@@ -39,9 +46,9 @@ def emit(lowered: Lowered) -> str:
 class _Functions:
     """The functions of a module, in the order of the source."""
 
-    def __init__(self, lowered: Lowered) -> None:
+    def __init__(self, lowered: Lowered, last: Mapping[str, tuple[int, Program]]) -> None:
         self.texts: list[str] = []
-        self.lowered = lowered
+        self.lowered, self.last = lowered, last
         self.update = self._scalars(lowered.update, "")
         self.variants = [self._variant(i, v) for i, v in enumerate(lowered.variants)]
         self.init = self._scalars(lowered.init, "initial_")
@@ -75,11 +82,22 @@ class _Functions:
         printer = LeafFunctions(self.lowered.leaf(index), "g", variant)
         name = self._function(variant.name, about, printer, tuple(variant.slots))
         items: list[str | Doc] = [f"update={name}"]
+        if last := self._last_sweeps(index, variant):
+            items.append(Doc("last_sweeps=(", last, closing(last)))
         if partials:
             contributed = tuple(tuple(e.attr for e in p.outputs) for p in programs)
             items.append(Doc("partials=(", partials, closing(partials)))
             items.append(document(contributed, "contributions="))
         return items
+
+    def _last_sweeps(self, index: int, variant: LoweredVariant) -> list[str | Doc]:
+        names: list[str | Doc] = []
+        about = f"The end of {variant.name}, after the kernels of an update."
+        for name, (number, body) in self.last.items():
+            if number == index:
+                printer = LeafFunctions(body, "g", variant)
+                names.append(self._function(name, about, printer, tuple(variant.slots)) or "None")
+        return names
 
     def _init(self, index: int, variant: LoweredVariant) -> list[str | Doc]:
         hoisted = self.lowered.init

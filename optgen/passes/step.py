@@ -1,18 +1,17 @@
-"""Passes for the end of a step: the update is added to the parameter, or stored to be added.
+"""The pass for the end of a fused step: the update is added to the parameter.
 
-A rule's program stores ``update``, in the dtype that arithmetic runs in. These are run for the
-mode of a step, with the default passes after them.
+A rule's program stores ``update``, in the dtype that arithmetic runs in. The default passes are
+run after this one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from optgen.ir.build import cast, effect
-from optgen.ir.node import Node, node
+from optgen.ir.node import node
 from optgen.ir.program import Program
-from optgen.ir.types import GRAD, LEAF, PARAM, REAL, Type
+from optgen.ir.types import LEAF, PARAM, REAL, Type
 
 
 @dataclass(frozen=True)
@@ -22,28 +21,12 @@ class AsStep:
     name: str = "as_step"
 
     def run(self, program: Program) -> Program:
+        """The program with the next parameter in the place of the update, once."""
         p = cast(node("load", Type(PARAM, LEAF), attr="p"), REAL)
-
-        def stored(update: Node) -> Node:
-            return effect("store", "p", cast(node("add", p.type, (p, update)), PARAM))
-
-        return _with_result(program, stored)
-
-
-@dataclass(frozen=True)
-class AsUpdate:
-    """Stores the update, rounded to the gradient's dtype."""
-
-    name: str = "as_update"
-
-    def run(self, program: Program) -> Program:
-        return _with_result(program, lambda update: effect("store", "update", cast(update, GRAD)))
-
-
-def _with_result(program: Program, stored: Callable[[Node], Node]) -> Program:
-    """The program with another store in the place of the update, if it is not replaced yet."""
-    outputs = tuple(
-        stored(o.args[0]) if o.attr == "update" and o.type.dtype == REAL else o
-        for o in program.outputs
-    )
-    return replace(program, outputs=outputs)
+        outputs = tuple(
+            effect("store", "p", cast(node("add", p.type, (p, o.args[0])), PARAM))
+            if o.attr == "update"
+            else o
+            for o in program.outputs
+        )
+        return replace(program, outputs=outputs)

@@ -4,7 +4,8 @@ item      its buffers and scalars are those that its body mentions, with the typ
           the body has them; a body over dimensions has those of the sequence
 sweep     uses no reduction of its own, and writes large buffers and parts of reductions alone
 finalize  computes small values only; its body says which of its dimensions are independent
-xla       stands alone in a sequence that no kernels are made for, without a body
+xla       is the last sweep of an update; or it stands alone in a sequence that no kernels are
+          made for, without a body, and says why
 combine   over tiles of reductions that an earlier item left in parts, slots never among them;
           over the tree of contributions that are whole
 reads     of a reduction come after its parts are combined
@@ -19,7 +20,7 @@ from optgen.errors import PlanError
 from optgen.ir.evaluate import Dtypes
 from optgen.ir.legality import KERNEL, check
 from optgen.ir.program import Program
-from optgen.runtime.vocabulary.sequence import Combine, Item, Kernel, KernelSequence
+from optgen.runtime.vocabulary.sequence import RESULT, Combine, Item, Kernel, KernelSequence
 from optgen.schedule.graph import is_large, is_reduction, is_statistic
 from optgen.schedule.sequence import Schedule, combined, independent, reductions_used
 
@@ -33,7 +34,7 @@ def check_schedule(schedule: Schedule) -> Schedule:
     """
     sequence = schedule.sequence
     faults = [*_buffer_faults(sequence), *_Order(sequence).faults(), *_xla_faults(sequence)]
-    kernels = [kernel for kernel in sequence.kernels if kernel.kind != "xla"]
+    kernels = [kernel for kernel in sequence.kernels if not kernel.item.reason]
     if len(kernels) != len(schedule.bodies):
         faults.append(f"it has {len(kernels)} kernels and {len(schedule.bodies)} bodies")
     for kernel, body in zip(kernels, schedule.bodies, strict=False):
@@ -114,12 +115,16 @@ class _Order:
 
 
 def _xla_faults(sequence: KernelSequence) -> Iterator[str]:
-    left = [kernel for kernel in sequence.kernels if kernel.kind == "xla"]
-    for kernel in left:
-        if len(sequence.items) > 1:
-            yield f"{kernel.function}: what is left to xla stands alone"
-        if not kernel.item.reason:
-            yield f"{kernel.function}: it is left to xla, and nothing says why"
+    for item in sequence.items:
+        if isinstance(item, Combine) or item.kind != "xla":
+            continue
+        updates = sequence.mode == "update" and RESULT["update"] in item.writes
+        if item.reason and len(sequence.items) > 1:
+            yield f"{item.function}: what is left to xla stands alone"
+        elif not item.reason and not updates:
+            yield f"{item.function}: it is left to xla, and nothing says why"
+        elif not item.reason and item is not sequence.items[-1]:
+            yield f"{item.function}: the last sweep of an update is not the last item"
 
 
 def _operand_faults(kernel: Kernel, body: Program, sequence: KernelSequence) -> Iterator[str]:
@@ -179,4 +184,5 @@ def _finalize_faults(kernel: Kernel, body: Program) -> Iterator[str]:
 _KINDS: Mapping[str, Callable[[Kernel, Program], Iterator[str]]] = {
     "sweep": _sweep_faults,
     "finalize": _finalize_faults,
+    "xla": lambda kernel, body: iter(()),
 }

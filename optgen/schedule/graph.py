@@ -15,6 +15,7 @@ from optgen.ir.evaluate import Dtypes
 from optgen.ir.node import Node, node
 from optgen.ir.ops import OPS
 from optgen.ir.types import LEAF
+from optgen.runtime.vocabulary.sequence import RESULT
 
 
 def is_large(n: Node) -> bool:
@@ -33,6 +34,11 @@ def is_effect(n: Node) -> bool:
 def is_statistic(n: Node) -> bool:
     """True where the value is known only when all of the leaf has been read."""
     return is_reduction(n) and is_large(n.args[0])
+
+
+def is_update(n: Node) -> bool:
+    """True for the store of what is added to the parameter by whoever takes the update."""
+    return n.op == "store" and n.attr == RESULT["update"]
 
 
 def itemsize(dtype: str, dtypes: Dtypes) -> int:

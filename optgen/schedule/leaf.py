@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from optgen.errors import PlanError
 from optgen.ir.legality import KERNEL, check
 from optgen.ir.node import Node
 from optgen.ir.program import Program
-from optgen.runtime.vocabulary.sequence import Mode
-
-RESULT: Mapping[Mode, str] = {"step": "p", "update": "update"}
-"""The name under which the result is stored in each mode."""
-
+from optgen.runtime.vocabulary.sequence import RESULT, Mode
 
 @dataclass(frozen=True)
 class LeafProgram:
@@ -50,6 +45,12 @@ class LeafProgram:
             for n, name in phase.names.items():
                 names.setdefault(n, name)
         return names
+
+    @property
+    def mode(self) -> Mode:
+        """The mode: ``update`` where the program stores what is to be added to the parameter."""
+        updates = any(effect.attr == RESULT["update"] for effect in self.update.outputs)
+        return "update" if updates else "step"
 
     @property
     def name(self) -> str:

@@ -9,7 +9,8 @@ from optgen.ir.node import Node
 from optgen.ir.types import LEAF, SCALAR
 from optgen.runtime.vocabulary.view import dimension_names
 from optgen.schedule.graph import is_effect, is_reduction
-from optgen.schedule.leaf import RESULT, LeafProgram
+from optgen.runtime.vocabulary.sequence import RESULT
+from optgen.schedule.leaf import LeafProgram
 
 _SEVERAL = {"sum": "sums", "max": "maxima", "min": "minima"}
 
@@ -19,8 +20,9 @@ def buffer_names(
 ) -> dict[Node, str]:
     """A name for every reduction and every temporary: its author's, where that is free.
 
-    The sum of a value that is called ``square``, one for each row, is ``square_row_sums``. None is
-    called as an array of every leaf is, so that both modes have the same names.
+    The sum of a value that is called ``square``, one for each row, is ``square_row_sums``; its
+    root is ``square_sqrt``. None is called as an array of every leaf is, so that both modes have
+    the same names.
     """
     authors = program.authors()
     taken = {n.attr for n in nodes if n.op in ("load", "scalar") or is_effect(n)}
@@ -29,17 +31,23 @@ def buffer_names(
     for n in dict.fromkeys([*(n for n in nodes if is_reduction(n)), *temporaries]):
         name = authors.get(n, "")
         if not name.isidentifier() or name in taken:
-            name = _reduction(n, authors, program.rank) if is_reduction(n) else "temporary"
+            name = _reduction(n, authors, program.rank) if is_reduction(n) else _value(n, authors)
             name = _free(name, taken | {other for m, other in authors.items() if m is not n})
         names[n] = name
         taken.add(name)
     return names
 
 
+def _value(n: Node, authors: Mapping[Node, str]) -> str:
+    return "temporary" if n.type.axes == LEAF else _words(n, authors) or "factor"
+
+
+def _words(n: Node, authors: Mapping[Node, str]) -> str:
+    return describe(n, lambda m: name if (name := authors.get(m, "")).isidentifier() else "")
+
+
 def _reduction(n: Node, authors: Mapping[Node, str], rank: int | None) -> str:
-    value = describe(
-        n.args[0], lambda m: name if (name := authors.get(m, "")).isidentifier() else ""
-    )
+    value = _words(n.args[0], authors)
     word = n.op
     if n.type.axes not in (SCALAR, LEAF):
         dimension = dimension_names(rank or 1)[n.type.axes[-1]]

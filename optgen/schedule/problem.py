@@ -3,6 +3,9 @@
 Every statistic and every store of a large value is a *target*, computed in one of the stages.
 Every large array is a bit: a loaded one (until its store, which is in place), a stored one (from
 the stage after), and *temporaries*, values that may be kept if that saves bytes.
+
+An update is added to the parameter as it is computed, so in its place the parameter is read and
+written.
 """
 
 from __future__ import annotations
@@ -13,12 +16,14 @@ from typing import Literal
 
 from optgen.ir.evaluate import Dtypes
 from optgen.ir.node import Node
+from optgen.ir.types import PARAM
 from optgen.schedule.covers import covers
 from optgen.schedule.graph import (
     is_effect,
     is_large,
     is_reduction,
     is_statistic,
+    is_update,
     itemsize,
     same_value,
 )
@@ -35,6 +40,7 @@ class Target:
       latest: the last stage that may compute it.
       needs: the statistics that it depends on, as bits of their targets.
       home: the first stage of the first phase that mentions it.
+      reads: the arrays that are read with it, whatever it is computed from, as bits.
     """
 
     node: Node
@@ -42,6 +48,7 @@ class Target:
     latest: int
     needs: int
     home: int
+    reads: int = 0
 
     @property
     def value(self) -> Node:
@@ -85,6 +92,11 @@ class Problem:
     candidates: tuple[Target, ...]
     overwrites: Mapping[int, int]
 
+    def bytes_written(self, target: Target) -> int:
+        """Bytes that each element of a target takes where it is stored."""
+        dtype = PARAM if is_update(target.node) else target.node.type.dtype
+        return itemsize(dtype, self.dtypes)
+
     def covers_with(self, temporaries: Collection[Target]) -> dict[Node, tuple[int, ...]]:
         """The covers of every large value; temporaries take the bits after the arrays'."""
         held: dict[Node, list[int]] = {}
@@ -118,6 +130,11 @@ def state_problem(levels: Levels, dtypes: Dtypes) -> Problem:
     loads = [n for n in large if n.op == "load"]
     arrays = [Array("load", n, itemsize(n.type.dtype, dtypes)) for n in loads]
     arrays += [Array("store", n, itemsize(n.type.dtype, dtypes)) for n in stores]
+    parameter = sum(1 << bit for bit, n in enumerate(loads) if n.attr == "p")
+    last = levels.stages - 1  # where XLA computes the update, for what takes it
+    targets = [
+        replace(t, earliest=last, reads=parameter) if is_update(t.node) else t for t in targets
+    ]
     at = {n.attr: len(statistics) + i for i, n in enumerate(stores)}
     overwrites = {bit: at[n.attr] for bit, n in enumerate(loads) if n.attr in at}
     overwritten = {loads[bit] for bit in overwrites}

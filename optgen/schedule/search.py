@@ -17,7 +17,7 @@ from optgen.errors import PlanError
 from optgen.ir.evaluate import Dtypes
 from optgen.ir.node import Node
 from optgen.schedule.covers import combinations
-from optgen.schedule.graph import is_reduction, itemsize
+from optgen.schedule.graph import is_reduction
 from optgen.schedule.levels import Levels
 from optgen.schedule.problem import Array, Problem, Target, state_problem
 
@@ -85,14 +85,10 @@ def _subsets(items: Sequence[Target], most: int) -> Iterator[tuple[Target, ...]]
         yield from itertools.combinations(items, size)
 
 
-def _bytes(target: Target, dtypes: Dtypes) -> int:
-    return itemsize(target.node.type.dtype, dtypes)
-
-
 def _at_least(problem: Problem, temporaries: Sequence[Target]) -> int:
     """The bytes that every choice moves: each load and each store once, each temporary twice."""
     own = sum(array.bytes for array in problem.arrays)
-    return own + 2 * sum(_bytes(t, problem.dtypes) for t in temporaries)
+    return own + 2 * sum(map(problem.bytes_written, temporaries))
 
 
 class _Search:
@@ -105,7 +101,7 @@ class _Search:
         self.problem = problem
         self.targets = (*problem.targets, *temporaries)
         self.stages = problem.levels.stages
-        added = [Array("temporary", t.node, _bytes(t, problem.dtypes)) for t in temporaries]
+        added = [Array("temporary", t.node, problem.bytes_written(t)) for t in temporaries]
         self.arrays = (*problem.arrays, *added)
         self.covers = problem.covers_with(temporaries)
         loads = sum(array.kind == "load" for array in problem.arrays)
@@ -162,9 +158,10 @@ class _Search:
 
     def _reading(self, chosen: int, available: int) -> tuple[int, int] | None:
         """The cheapest set of arrays that the chosen targets can be computed from."""
-        values = [t.value for bit, t in enumerate(self.targets) if chosen >> bit & 1]
+        targets = [t for bit, t in enumerate(self.targets) if chosen >> bit & 1]
         families = [
-            [mask for mask in self.covers[value] if not mask & ~available] for value in values
+            [mask | t.reads for mask in self.covers[t.value] if not mask & ~available]
+            for t in targets
         ]
         masks = combinations(families)
         return min(((self._read(m), m) for m in masks), default=None)
@@ -177,7 +174,7 @@ class _Search:
         written = [t for t in done if not is_reduction(t.node)]
         temporaries = chosen >> len(self.problem.targets)
         return Cost(
-            self._read(mask) + sum(_bytes(t, self.problem.dtypes) for t in written),
+            self._read(mask) + sum(map(self.problem.bytes_written, written)),
             temporaries.bit_count(),
             sum(stage < t.home for t in done),
             mask.bit_count(),

@@ -21,11 +21,13 @@ from optgen.runtime.vocabulary.sequence import (
     Item,
     Kernel,
     KernelSequence,
+    Kind,
     Lifetime,
     Mode,
+    RESULT,
 )
 from optgen.schedule.graph import is_effect, is_large, is_reduction
-from optgen.schedule.leaf import RESULT, LeafProgram, check_program
+from optgen.schedule.leaf import LeafProgram, check_program
 from optgen.schedule.stages import Step, steps
 
 _LIFETIMES: tuple[Lifetime, ...] = ("leaf", "temporary", "statistic", "contribution")
@@ -118,8 +120,11 @@ def _item(step: Step, body: Program, mode: Mode) -> Item:
     loads = [n.attr for n in body.find("load")]
     effects = [e.attr for e in body.outputs]
     small = not any(is_large(n) for n in body.nodes())
+    kind: Kind = "finalize" if small else "sweep"
+    if RESULT["update"] in effects:
+        kind = "xla"
     return Item(
-        kind="finalize" if small else "sweep",
+        kind=kind,
         function=_role(body, mode, small),
         phase=step.phase,
         reads=tuple(name for name in loads if name not in effects),
@@ -141,22 +146,26 @@ def _role(body: Program, mode: Mode, small: bool) -> str:
     return "statistics" if all(is_reduction(e.args[0]) for e in body.outputs) else "sweep"
 
 
-def name_functions(schedules: Sequence[tuple[str, Schedule]]) -> list[Schedule]:
+def name_functions(schedules: Sequence[tuple[str, str, Schedule]]) -> list[Schedule]:
     """The schedules with a name for each distinct function, whatever sequences share it.
 
     Args:
-      schedules: each with what its functions' names begin with.
+      schedules: each with what its functions' names begin with, and what kernels add to that: a
+        ``jnp`` function serves any dtypes.
     """
     names: dict[object, str] = {}
     counts: Counter[str] = Counter()
     result = []
-    for prefix, planned in schedules:
+    for variant, suffix, planned in schedules:
         functions = []
         for kernel, body in planned:
             item = replace(kernel.item, function="", phase=0)
-            key = (item, kernel.operands, body, _concrete(body, planned.sequence.dtypes))
+            key: tuple[object, ...] = (body,)
+            if kernel.kind != "xla":
+                concrete = _concrete(body, planned.sequence.dtypes)
+                key = (item, kernel.operands, body, concrete)
             if key not in names:
-                base = f"{prefix}_{kernel.function}"
+                base = f"{variant}{suffix if kernel.kind != 'xla' else ''}_{kernel.function}"
                 counts[base] += 1
                 names[key] = base if counts[base] == 1 else f"{base}_{counts[base]}"
             functions.append(names[key])

@@ -6,6 +6,10 @@ of the leaf has its own, and they are complete before the next step reads them. 
 small values are so cheap that each step computes those that it needs again.
 
 In every step all loads come before all stores.
+
+The last sweep of an update belongs to XLA, which fuses it with what takes the update: before it
+the *factors*, the small values that depend on a statistic and that it multiplies large ones by,
+are finalized, so that it reads whole arrays and nothing in parts.
 """
 
 from __future__ import annotations
@@ -16,8 +20,9 @@ from dataclasses import dataclass, field
 
 from optgen.ir.build import effect
 from optgen.ir.evaluate import Dtypes
-from optgen.ir.node import Node, node
+from optgen.ir.node import Node, node, walk
 from optgen.ir.program import Program
+from optgen.ir.types import BOOL
 from optgen.schedule.graph import (
     is_effect,
     is_large,
@@ -33,7 +38,10 @@ from optgen.schedule.names import buffer_names
 from optgen.schedule.search import best_stages
 
 Place = tuple[int, int, int]
-"""The place of a step: a stage, 1 if the step is that stage or 0 if it precedes it, the phase."""
+"""The place of a step: a stage; the step is that stage, or precedes it; the phase."""
+
+_BEFORE, _FACTORS, _SWEEP = range(3)
+"""The steps of a stage: finalizes before it, that of factors for an update, the sweep."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +86,37 @@ class _Cut:
         self.stages = best_stages(self.levels, dtypes)
         self.stage_of = {n: s for s, stage in enumerate(self.stages) for n in stage.targets}
         self.known_before = self._known_before()
-        temporaries = [n for stage in self.stages for n in stage.temporaries]
-        self.buffers = buffer_names(program, self.levels.nodes, temporaries)
         self.small_stores = [
             n for n in program.update.outputs if not is_large(n) and n.op == "store"
         ]
+        self.last = len(self.stages) - 1
+        self.factors = self._factors() if program.mode == "update" else ()
+        temporaries = [n for stage in self.stages for n in stage.temporaries]
+        named = [*temporaries, *self.factors]
+        self.buffers = buffer_names(program, self.levels.nodes, named)
+
+    def _factors(self) -> tuple[Node, ...]:
+        """The small values that the last sweep reads and that depend on a statistic."""
+        stage = self.stages[self.last]
+        arrays = {a.node.args[0] if a.kind == "store" else a.node for a in stage.reads}
+        read_back = {n for x in self.small_stores for n in same_value(x.args[0], self.dtypes)}
+        targets = [n for n in stage.targets if not is_reduction(n)]
+        depends: set[Node] = set()
+        for n in walk_until(targets, arrays):
+            if is_statistic(n) or any(arg in depends for arg in n.args):
+                depends.add(n)
+
+        def small(n: Node) -> bool:  # of truth values, which have no storage, what they compare
+            return not is_large(n) and n.type.dtype != BOOL
+
+        def followed(n: Node) -> tuple[Node, ...]:
+            return () if n in arrays or n not in depends or small(n) else n.args
+
+        return tuple(
+            n
+            for n in walk(targets, args=followed)
+            if n in depends and small(n) and not is_reduction(n) and n not in read_back
+        )
 
     def _known_before(self) -> dict[Node, int]:
         """The levels of values, with every statistic in the stage that the search chose."""
@@ -99,7 +133,10 @@ class _Cut:
         return known
 
     def steps(self) -> tuple[Step, ...]:
-        """Stores small slots as soon as they are known, or last where the old one is read on."""
+        """Stores small slots as soon as they are known, or last where the old one is read on.
+
+        An update ends in its last sweep, which then stores them.
+        """
         late: set[Node] = set()
         while True:
             steps = self._attempt(late)
@@ -129,23 +166,33 @@ class _Cut:
         """The roots of each step: temporaries, targets, small reductions and small effects."""
         roots: dict[Place, list[Node]] = {}
         for s, stage in enumerate(self.stages):
-            roots[s, 1, self.levels.phase_of_stage(s)] = [*stage.temporaries, *stage.targets]
+            roots[self._sweep(s)] = [*stage.temporaries, *stage.targets]
+        if self.factors:
+            roots[self._place_of_factors] = list(self.factors)
         for n in self.levels.nodes:
             small_reduction = is_reduction(n) and not is_statistic(n)
             if small_reduction or (is_effect(n) and not is_large(n)):
                 roots.setdefault(self._place(n, late), []).append(n)
         return roots
 
+    def _sweep(self, stage: int) -> Place:
+        return stage, _SWEEP, self.levels.phase_of_stage(stage)
+
+    @property
+    def _place_of_factors(self) -> Place:
+        return self.last, _FACTORS, self.levels.phase_of_stage(self.last)
+
     def _place(self, n: Node, late: set[Node]) -> Place:
         """The place in which a reduction or a small effect is computed."""
         sum_of_leaf = n.args[0] if n.op == "emit" else n
         if is_statistic(sum_of_leaf):
-            stage = self.stage_of[sum_of_leaf]
-            return stage, 1, self.levels.phase_of_stage(stage)
+            return self._sweep(self.stage_of[sum_of_leaf])
         known = self.known_before[n]
+        if n in late and self.program.mode == "update":
+            return self._sweep(self.last)
         if n in late:
-            return self.levels.stages, 0, self.levels.phases - 1
-        return known, 0, self.levels.phase_of_gap(known, self.levels.home[n])
+            return self.levels.stages, _BEFORE, self.levels.phases - 1
+        return known, _BEFORE, self.levels.phase_of_gap(known, self.levels.home[n])
 
     def _effects(self, roots: list[Node], wanted: set[Node]) -> list[Node]:
         """The effects of a step, of values that are not rebuilt yet."""
@@ -162,10 +209,12 @@ class _Cut:
             for n in self.levels.nodes
             if is_reduction(n) and self._place(n, late) < place
         }
+        if self._place_of_factors < place:
+            known |= {n: node("load", n.type, attr=self.buffers[n]) for n in self.factors}
         for store in self.small_stores:
             if self._place(store, late) < place:
                 known |= self._stored(store)
-        for array in self.stages[place[0]].reads if place[1] else ():
+        for array in self.stages[place[0]].reads if place[1] == _SWEEP else ():
             if array.kind == "store":
                 known |= self._stored(array.node)
             elif array.kind == "temporary":

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optgen.runtime.execution.leaves import Leaf, Result, contributions, finished
+from optgen.runtime.execution.leaves import Leaf, Result, contributions, finished, rounded
 from optgen.runtime.execution.target import Executor, Task
 from optgen.runtime.vocabulary.launches import Launch, LaunchList, PlacedLeaf
-from optgen.runtime.vocabulary.sequence import Mode
+from optgen.runtime.vocabulary.sequence import Kernel, Mode
 
 
 class Launching:
@@ -31,9 +31,10 @@ class Launching:
         self.mode, self.executor = mode, executor
         self.arrays = [dict(leaf.arrays) for leaf in leaves]
         self.next_phase = 0
-        in_jnp = {run.leaf for x in launches for run in x.runs if run.kernels[0].kind == "xla"}
-        launched = {run.leaf for x in launches for run in x.runs} - in_jnp
-        self.launched = [place in launched for place in range(len(leaves))]
+        runs = [run for launch in launches for run in launch.runs]
+        self.launched = [False] * len(leaves)
+        for run in runs:
+            self.launched[run.leaf] |= run.kernels[0].kind != "xla"
 
     def contribute(self, phase: int, scalars: Mapping[str, Any]) -> dict[str, list[Any]]:
         """See ``Execution``."""
@@ -62,7 +63,13 @@ class Launching:
     def _launch(self, phase: int, scalars: Mapping[str, Any]) -> None:
         self.next_phase = phase + 1
         for launch in self.launches:
-            if launch.phase == phase and launch.runs[0].kernels[0].kind != "xla":
+            (first, *_) = launch.runs[0].kernels
+            if launch.phase != phase:
+                continue
+            if first.ends_update:
+                for run in launch.runs:
+                    self._end_update(run.leaf, first, scalars)
+            elif first.kind != "xla":
                 self.executor.launch(launch, self._tasks(launch), scalars)
 
     def _tasks(self, launch: Launch) -> list[Task]:
@@ -71,10 +78,20 @@ class Launching:
             for run in launch.runs
         ]
 
+    def _end_update(self, place: int, kernel: Kernel, scalars: Mapping[str, Any]) -> None:
+        """Computes the last sweep of an update in ``jnp``."""
+        leaf, placed, arrays = self.leaves[place], self.placed[place], self.arrays[place]
+        for x in kernel.operands:
+            if x.read and x.lifetime == "statistic":
+                arrays[x.name] = self.executor.statistic(placed, kernel, x, arrays[x.name])
+        for name, old in leaf.slots.items():
+            arrays[name] = _shaped(arrays[name], old.shape)
+        arrays |= leaf.call(leaf.variant.function(kernel.function), scalars, arrays)
+
     def _result(self, place: int) -> Result:
-        arrays, slots = self.arrays[place], self.leaves[place].slots
-        out = arrays["p" if self.mode == "step" else "update"]
-        return out, {name: _shaped(arrays[name], old.shape) for name, old in slots.items()}
+        leaf, arrays = self.leaves[place], self.arrays[place]
+        out = arrays["p"] if self.mode == "step" else rounded(leaf, arrays["update"])
+        return out, {n: _shaped(arrays[n], old.shape) for n, old in leaf.slots.items()}
 
 
 def _shaped(array: Any, shape: tuple[int, ...]) -> Any:

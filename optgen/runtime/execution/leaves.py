@@ -67,10 +67,21 @@ class Leaf:
         """True where the leaf has no elements."""
         return 0 in self.shape
 
-    def call(self, function: Function, scalars: Mapping[str, Any]) -> Environment:
-        """Calls a leaf function with the values that its arguments name."""
+    def call(
+        self,
+        function: Function,
+        scalars: Mapping[str, Any],
+        arrays: Mapping[str, Any] | None = None,
+    ) -> Environment:
+        """Calls a leaf function with the values that its arguments name.
+
+        Args:
+          function: the function.
+          scalars: what is the same for all leaves.
+          arrays: the arrays of the leaf, by default those before the step.
+        """
         axes = axes_arguments(self.placement.groups)
-        known = {**self.arrays, **self.dtypes, **axes}
+        known = {**(self.arrays if arrays is None else arrays), **self.dtypes, **axes}
         values = [
             known[name] if name in known else scalars[name].astype(self.real)
             for name in arguments(function)
@@ -144,14 +155,18 @@ def contributions(
     return values
 
 
+def rounded(leaf: Leaf, update: Any) -> Any:
+    """Returns the update of a leaf in the dtype in which it is handed on."""
+    return update.astype(leaf.g.dtype)
+
+
 def finished(leaf: Leaf, scalars: Mapping[str, Any], mode: Mode) -> Result:
     """Returns a leaf's update, or its next parameter, rounded once; and its next slots."""
     result = leaf.call(leaf.variant.update, scalars)
-    update = result["update"]
     if mode == "step":
-        out = (leaf.p.astype(leaf.real) + update).astype(leaf.p.dtype)
+        out = (leaf.p.astype(leaf.real) + result["update"]).astype(leaf.p.dtype)
     else:
-        out = update.astype(leaf.g.dtype)
+        out = rounded(leaf, result["update"])
     slots = leaf.slots | {name: result[name] for name in leaf.slots if name in result}
     # A state that was made beside parameters of another dtype keeps its own.
     return out, {name: new.astype(leaf.slots[name].dtype) for name, new in slots.items()}

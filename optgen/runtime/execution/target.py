@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from optgen.runtime.vocabulary.launches import Launch, MakeLaunches, PlacedLeaf
 from optgen.runtime.vocabulary.machine import Limits, Machine
 from optgen.runtime.vocabulary.module import Kernels
-from optgen.runtime.vocabulary.sequence import Kernel
+from optgen.runtime.vocabulary.sequence import Kernel, Operand
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,16 @@ class Executor(Protocol):
 
     def launch(self, launch: Launch, tasks: Sequence[Task], scalars: Mapping[str, Any]) -> None:
         """Executes a launch: its runs are the tasks."""
+
+    def statistic(self, leaf: PlacedLeaf, kernel: Kernel, x: Operand, value: Any) -> Any:
+        """Returns a statistic as ``jnp`` functions read it: with extent 1 along reduced axes.
+
+        Args:
+          leaf: the leaf.
+          kernel: the kernel in ``jnp`` that reads it.
+          x: its operand.
+          value: the entry in the ``arrays`` of a task.
+        """
 
     def contributed(self, values: Sequence[Any]) -> list[Any]:
         """Returns arrays whose elements are combined to a reduction over the tree.

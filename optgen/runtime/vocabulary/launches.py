@@ -16,8 +16,8 @@ import ml_dtypes  # noqa: F401  (registers bfloat16 with NumPy)
 import numpy as np
 
 from optgen.runtime.vocabulary.machine import Limits
-from optgen.runtime.vocabulary.sequence import Kernel, KernelSequence, Operand
-from optgen.runtime.vocabulary.view import Groups, Layout, layout
+from optgen.runtime.vocabulary.sequence import RESULT, Buffer, Kernel, KernelSequence, Operand
+from optgen.runtime.vocabulary.view import Groups, Layout, layout, reduced_shape
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,34 @@ class PlacedLeaf:
         """The size of an operand."""
         return self.layout(kernel).elements(x.axes) * np.dtype(x.dtype).itemsize
 
+    def reduced_shape(self, x: Operand) -> tuple[int, ...]:
+        """The shape of an operand for ``jnp`` functions: extent 1 along the axes it lacks."""
+        return reduced_shape(self.shape, self.groups, x.axes)
+
+    def holder(self, kernel: Kernel) -> KernelSequence:
+        """The sequence that a kernel is of: emitted kernels and what ends them, or ``jnp``."""
+        return self.sequence if kernel in self.sequence.kernels else self.portable
+
+    def operands(self, kernel: Kernel) -> Iterator[Operand]:
+        """The operands of a kernel, as they are moved.
+
+        An update is added to the parameter as it is computed, so in its place the parameter is
+        read and written.
+        """
+        names = {x.name for x in kernel.operands}
+        for x in kernel.operands:
+            if x.name == RESULT["update"]:
+                p = Buffer("p", self.sequence.dtypes[0])
+                yield Operand(p, "write" if "p" in names else "update")
+            else:
+                yield x
+
     @property
     def least_bytes(self) -> int:
         """Bytes moved by a step that reads and writes every array of the leaf once."""
         moved: dict[tuple[str, str], int] = {}
         for kernel in self.portable.kernels:
-            for x in kernel.operands:
+            for x in self.operands(kernel):
                 if x.lifetime == "leaf":
                     ways = [way for way, done in (("in", x.read), ("out", x.written)) if done]
                     moved |= {(x.name, way): self.bytes(kernel, x) for way in ways}
@@ -145,17 +167,16 @@ def _moved_at_once(kernels: Sequence[Kernel], leaf: PlacedLeaf) -> Traffic:
     """Bytes of kernels that share arrays on chip."""
     reads: Counter[str] = Counter()
     writes: Counter[str] = Counter()
-    sequence = leaf.portable if kernels[-1].kind == "xla" else leaf.sequence
-    later = sequence.read_after(kernels[-1])
+    later = leaf.holder(kernels[-1]).read_after(kernels[-1])
     touched: set[str] = set()
     for kernel in kernels:
-        for x in kernel.operands:
+        for x in leaf.operands(kernel):
             size = leaf.bytes(kernel, x)
             if x.read and x.name not in touched:
                 reads[x.name] = size
             if x.written and (x.lifetime in ("leaf", "contribution") or x.name in later):
                 writes[x.name] = size
-            touched.add(x.name)
+        touched |= {x.name for x in kernel.operands}
     return Traffic(reads, writes)
 
 
@@ -185,11 +206,33 @@ def left_to_xla(place: int, leaf: PlacedLeaf, reason: str) -> Iterator[Launch]:
             yield Launch(phase, (Run(place, kernels, resident=True),), reason)
 
 
+def last_sweep(place: int, leaf: PlacedLeaf) -> Iterator[Launch]:
+    """Launches of the last sweep of an update, which XLA fuses with what takes it.
+
+    That moves no more bytes than a kernel which writes the update, and ``apply_updates`` is
+    launched for each leaf whoever computes it.
+    """
+    kernel = leaf.sequence.last_sweep
+    if kernel is not None:
+        yield Launch(kernel.phase, (Run(place, (kernel,)),), _FUSED)
+
+
+_FUSED = "XLA fuses it with what takes the updates"
+
+
 def why_left_to_xla(leaf: PlacedLeaf) -> str:
     """The reason for which no target has kernels for a leaf; empty where each target decides."""
     return "it has no elements" if leaf.empty else leaf.sequence.reason
 
 
 def in_order(launches: Iterable[Launch]) -> LaunchList:
-    """Launches in the order in which they run: by phase, leaves that no kernels serve first."""
-    return tuple(sorted(launches, key=lambda x: (x.phase, x.runs[0].kernels[0].kind != "xla")))
+    """Launches in the order in which they run: by phase, and in each what XLA compiles around.
+
+    Leaves that no kernels serve come first, and the last sweeps of updates come last.
+    """
+
+    def place(launch: Launch) -> tuple[int, int]:
+        kernel = launch.runs[0].kernels[0]
+        return launch.phase, 2 if kernel.ends_update else 0 if kernel.kind == "xla" else 1
+
+    return tuple(sorted(launches, key=place))

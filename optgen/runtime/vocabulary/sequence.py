@@ -8,7 +8,7 @@ description of the kernels that run.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,6 +17,9 @@ from optgen.runtime.vocabulary.view import Axes
 Mode = Literal["step", "update"]
 """``step`` stores the next parameters, as ``p``; ``update`` the values to be added to them."""
 
+RESULT: Mapping[Mode, str] = {"step": "p", "update": "update"}
+"""The name under which the result is stored in each mode."""
+
 Lifetime = Literal["leaf", "temporary", "statistic", "contribution"]
 """The lifetime of a buffer: an array of the ``leaf`` outlives the step; a ``temporary`` (large)
 and a ``statistic`` (small) do not; a ``contribution`` to a reduction over the tree is read when
@@ -24,7 +27,8 @@ the phase ends."""
 
 Kind = Literal["sweep", "finalize", "xla"]
 """The kinds of kernels. A ``sweep`` reads large arrays once, tile by tile, in any order; a
-``finalize`` computes small values between sweeps; XLA compiles an ``xla`` item from ``jnp``."""
+``finalize`` computes small values between sweeps; XLA compiles an ``xla`` item from ``jnp``: the
+last sweep of an update, or all that is done to leaves that no kernels serve."""
 
 Access = Literal["read", "update", "write"]
 """The access of a kernel to a buffer: ``update`` replaces its values in place."""
@@ -197,6 +201,11 @@ class Kernel:
         return self.item.flat
 
     @property
+    def ends_update(self) -> bool:
+        """True for the last sweep of an update that kernels begin, which is in ``jnp``."""
+        return self.kind == "xla" and not self.item.reason
+
+    @property
     def reduces(self) -> bool:
         """True where it leaves partial values of a reduction."""
         return any(x.partial for x in self.operands)
@@ -257,8 +266,17 @@ class KernelSequence:
         return max((item.phase for item in self.items), default=0) + 1
 
     def of_phase(self, phase: int) -> tuple[Kernel, ...]:
-        """The kernels of a phase."""
+        """The kernels of a phase, those in ``jnp`` included."""
         return tuple(kernel for kernel in self.kernels if kernel.phase == phase)
+
+    def launched(self, phase: int) -> tuple[Kernel, ...]:
+        """The emitted kernels of a phase, which a target launches."""
+        return tuple(kernel for kernel in self.of_phase(phase) if kernel.kind != "xla")
+
+    @functools.cached_property
+    def last_sweep(self) -> Kernel | None:
+        """The last sweep of an update that kernels begin; None where there is none."""
+        return self.kernels[-1] if self.kernels[-1].ends_update else None
 
     def contributions(self, phase: int) -> Iterator[str]:
         """The names of a leaf's contributions to the reductions over the tree after a phase."""

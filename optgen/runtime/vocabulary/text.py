@@ -71,7 +71,7 @@ def text(entry: Entry) -> str:
             lines += _wrapped([f"combine {item.over} phase {item.phase}", ", ".join(item.buffers)])
             continue
         lines += _wrapped(_item(item))
-        body = None if item.kind == "xla" else next(bodies, None)
+        body = None if item.reason else next(bodies, None)
         if body is not None:
             lines.append(textwrap.indent(body, "    "))
     for target, reason in entry.refusals.items():
@@ -220,11 +220,12 @@ def _sequence(head: str, lines: _Lines, needs_bodies: bool) -> Entry:
             over = cast(Literal["tiles", "tree"], part[1])
             items.append(Combine(over, int(part[2]), _names(part[3])))
         elif part := _ITEM.fullmatch(line):
-            items.append(_read_item(part))
+            item = _read_item(part)
+            items.append(item)
             body = lines.body()
             if body is not None:
                 bodies.append(body)
-            elif needs_bodies and part[1] != "xla":
+            elif needs_bodies and not item.reason:
                 lines.next()
                 lines.fail("the item's program")
         elif part := _REFUSAL.fullmatch(line):

@@ -92,6 +92,7 @@ class Variant:
       guards: the conditions on a leaf; the variant serves it where one of them holds.
       slots: the slots of such a leaf.
       update: returns ``update``, at full precision, and the next value of each slot, as stored.
+      last_sweeps: the same, for updates that kernels begin: of what these have computed.
       partials: for each phase, returns the leaf's contributions to tree reductions; None where
         it has none.
       contributions: the names of the contributions of each phase.
@@ -106,6 +107,11 @@ class Variant:
     partials: tuple[Function | None, ...] = ()
     contributions: tuple[tuple[str, ...], ...] = ()
     init_partials: tuple[Function | None, ...] = ()
+    last_sweeps: tuple[Function, ...] = ()
+
+    def function(self, name: str) -> Function:
+        """The function of this name that ends an update."""
+        return next(f for f in (self.update, *self.last_sweeps) if f.__name__ == name)
 
     def dtypes(self, spec: LeafSpec) -> tuple[str, str, str]:
         """The dtypes of a leaf's parameter, of its gradient and of its arithmetic."""

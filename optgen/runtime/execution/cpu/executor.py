@@ -12,7 +12,7 @@ from optgen.runtime.execution.cpu.call import call
 from optgen.runtime.execution.cpu.handler import entry
 from optgen.runtime.execution.cpu.order import ENTRY, kernel_places, scalar_places
 from optgen.runtime.execution.target import Task
-from optgen.runtime.vocabulary.launches import Launch
+from optgen.runtime.vocabulary.launches import Launch, PlacedLeaf
 from optgen.runtime.vocabulary.module import Kernels
 from optgen.runtime.vocabulary.sequence import Kernel, Operand
 
@@ -46,6 +46,10 @@ class CpuExecutor:
                 plan += [numbers[x.name] for x in kernel.operands]
         key = entry(self.kernels.text, self.kernels.name, ENTRY)
         operands.replace(call(key, plan, operands.arguments, operands.results, operands.aliases))
+
+    def statistic(self, leaf: PlacedLeaf, kernel: Kernel, x: Operand, value: Any) -> Any:
+        """Returns a statistic, which is combined when the call returns."""
+        return value.reshape(leaf.reduced_shape(x))
 
     def contributed(self, values: Sequence[Any]) -> list[Any]:
         """Returns the contributions of leaves; each is one number."""

@@ -10,6 +10,7 @@ from optgen.runtime.vocabulary.launches import (
     PlacedLeaf,
     Run,
     in_order,
+    last_sweep,
     left_to_xla,
     why_left_to_xla,
 )
@@ -25,8 +26,9 @@ def launches(leaves: Sequence[PlacedLeaf], limits: Limits) -> LaunchList:
             result += left_to_xla(place, leaf, reason)
             continue
         for phase in range(leaf.sequence.phases):
-            if kernels := leaf.sequence.of_phase(phase):
+            if kernels := leaf.sequence.launched(phase):
                 runs.setdefault(phase, []).append(Run(place, kernels))
+        result += last_sweep(place, leaf)
     result += (Launch(phase, tuple(of_phase)) for phase, of_phase in runs.items())
     return in_order(result)
 

@@ -14,8 +14,9 @@ from optgen.runtime.execution.tpu.calls import Call
 from optgen.runtime.execution.tpu.packed import launch_packed
 from optgen.runtime.execution.tpu.tiled import launch_tiled
 from optgen.runtime.execution.tpu.work import Functions, Work
-from optgen.runtime.vocabulary.launches import Launch
+from optgen.runtime.vocabulary.launches import Launch, PlacedLeaf
 from optgen.runtime.vocabulary.module import Kernels
+from optgen.runtime.vocabulary.sequence import Kernel, Operand
 
 
 class TpuExecutor:
@@ -44,6 +45,12 @@ class TpuExecutor:
             first, last = works[0].kernels[0].function, works[0].kernels[-1].function
             name = f"{name}_{'_to_'.join(dict.fromkeys((first, last)))}"
             launch_tiled(name, functions, works[0], arrays[0], scalars, self.pallas)
+
+    def statistic(self, leaf: PlacedLeaf, kernel: Kernel, x: Operand, value: Any) -> Any:
+        """Returns a statistic, which lies along lanes."""
+        small = Work(leaf, (kernel,)).small(kernel, x)
+        assert small is not None
+        return small.to_slot(value, leaf.reduced_shape(x))
 
     def contributed(self, values: Sequence[Any]) -> list[Any]:
         """Each array once: it holds the contributions of all leaves of a launch."""

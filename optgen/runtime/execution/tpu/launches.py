@@ -21,6 +21,7 @@ from optgen.runtime.vocabulary.launches import (
     PlacedLeaf,
     Run,
     in_order,
+    last_sweep,
     left_to_xla,
     why_left_to_xla,
 )
@@ -47,6 +48,7 @@ def launches(leaves: Sequence[PlacedLeaf], limits: Limits) -> LaunchList:
             continue
         for work in phases:
             works.setdefault(work.kernels[0].phase, []).append((place, work))
+        result += last_sweep(place, leaf)
     for phase, of_phase in works.items():
         alone = [item for item in of_phase if not _is_small(item[1])]
         for pack in _packs([item for item in of_phase if _is_small(item[1])], room):
@@ -62,7 +64,7 @@ def launches(leaves: Sequence[PlacedLeaf], limits: Limits) -> LaunchList:
 
 def _phases(leaf: PlacedLeaf) -> list[Work]:
     """The kernels of each phase of a leaf."""
-    phases = (leaf.sequence.of_phase(phase) for phase in range(leaf.sequence.phases))
+    phases = (leaf.sequence.launched(phase) for phase in range(leaf.sequence.phases))
     return [Work(leaf, kernels) for kernels in phases if kernels]
 
 

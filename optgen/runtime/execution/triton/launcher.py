@@ -21,9 +21,9 @@ from optgen.runtime.execution.triton.geometry import (
 from optgen.runtime.execution.triton.modules import CONSTANTS, arguments_of
 from optgen.runtime.execution.triton.options import Options
 from optgen.runtime.execution.triton.tuned import options_for
-from optgen.runtime.vocabulary.launches import Launch
+from optgen.runtime.vocabulary.launches import Launch, PlacedLeaf
 from optgen.runtime.vocabulary.module import Kernels
-from optgen.runtime.vocabulary.sequence import Operand
+from optgen.runtime.vocabulary.sequence import Kernel, Operand
 
 Call = Callable[..., Sequence[Any]]
 """Takes what ``bridge.call`` takes, and returns the results."""
@@ -43,6 +43,14 @@ class TritonExecutor:
     def contributed(self, values: Sequence[Parts]) -> list[Any]:
         """Each array once: it holds the parts of all leaves of a launch."""
         return list({id(parts.array): parts.array for parts in values}.values())
+
+    def statistic(self, leaf: PlacedLeaf, kernel: Kernel, x: Operand, value: Parts) -> Any:
+        """Returns a statistic; one that no finalize has combined is still in parts."""
+        end = value.offset + value.parts * value.elements
+        parts = value.array[value.offset : end].reshape(value.parts, *leaf.reduced_shape(x))
+        if value.parts == 1:
+            return parts[0]
+        return getattr(jnp, x.buffer.combine)(parts, axis=0)
 
     def launch(self, launch: Launch, tasks: Sequence[Task], scalars: Mapping[str, Any]) -> None:
         """Compiles all that a launch runs into one kernel, and calls it."""

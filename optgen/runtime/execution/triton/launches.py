@@ -14,6 +14,7 @@ from optgen.runtime.vocabulary.launches import (
     PlacedLeaf,
     Run,
     in_order,
+    last_sweep,
     left_to_xla,
     why_left_to_xla,
 )
@@ -33,8 +34,9 @@ def launches(leaves: Sequence[PlacedLeaf], limits: Limits) -> LaunchList:
             result += left_to_xla(place, leaf, reason)
             continue
         for phase in range(leaf.sequence.phases):
-            for point, kernel in enumerate(leaf.sequence.of_phase(phase)):
+            for point, kernel in enumerate(leaf.sequence.launched(phase)):
                 points.setdefault((phase, point), []).append(Run(place, (kernel,)))
+        result += last_sweep(place, leaf)
     for (phase, _), runs in sorted(points.items()):
         result += (Launch(phase, tuple(part)) for part in _that_fit(runs, limits))
     return in_order(result)
