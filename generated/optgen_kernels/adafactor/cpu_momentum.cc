@@ -290,93 +290,61 @@ static void factored_step(
   }
 }
 
-// Reads g, v, ema, scale_by_factored_rms_square_sum, p_square_sum; writes ema, update.
-static void whole_update(
-    const optgen::Leaf& leaf, const optgen::Slice& slice, const Scalars& scalars,
-    const float* __restrict g_data, const float* __restrict v_data, float* __restrict ema_data,
-    float* __restrict update_data, const float* __restrict scale_by_factored_rms_square_sum_data,
-    const float* __restrict p_square_sum_data) {
+// Reads scale_by_factored_rms_square_sum, p_square_sum; writes factor, param_rms.
+static void whole_finalize(
+    const optgen::Leaf& leaf, const Scalars& scalars,
+    const float* __restrict scale_by_factored_rms_square_sum_data,
+    const float* __restrict p_square_sum_data, float* __restrict factor_data,
+    float* __restrict param_rms_data) {
   using Real = float;
-  const auto one_minus_momentum = static_cast<Real>(scalars.one_minus_momentum);
-  const auto learning_rate = static_cast<Real>(scalars.learning_rate);
-  const auto scale_by_factored_rms_square_sum = scale_by_factored_rms_square_sum_data[0];
   const auto size = static_cast<Real>(leaf.size);
-  const auto update_rms = std::sqrt(scale_by_factored_rms_square_sum / size);
   const auto clipping_threshold = static_cast<Real>(scalars.clipping_threshold);
-  const auto factor = optgen::maximum(Real(1), update_rms / clipping_threshold);
+  const auto scale_by_factored_rms_square_sum = scale_by_factored_rms_square_sum_data[0];
+  const auto update_rms = std::sqrt(scale_by_factored_rms_square_sum / size);
   const auto p_square_sum = p_square_sum_data[0];
   const auto param_mean_square = p_square_sum / size;
   const auto param_rms = std::sqrt((param_mean_square <= Real(1e-06) ? Real(1e-06) : param_mean_square));
-  const auto momentum = static_cast<Real>(scalars.momentum);
-  OPTGEN_SIMD
-  for (int64_t i = slice.begin; i < slice.end; ++i) {
-    const auto g = g_data[i];
-    const auto v = v_data[i];
-    const auto scale_by_factored_rms = g * (Real(1) / std::sqrt(v));
-    const auto clip_by_block_rms = scale_by_factored_rms / factor;
-    const auto scale_by_learning_rate = learning_rate * clip_by_block_rms;
-    const auto scale_by_param_block_rms = scale_by_learning_rate * param_rms;
-    const auto ema = ema_data[i];
-    const auto ema_next = one_minus_momentum * scale_by_param_block_rms + momentum * ema;
-    update_data[i] = -ema_next;
-    ema_data[i] = ema_next;
-  }
+  factor_data[0] = optgen::maximum(Real(1), update_rms / clipping_threshold);
+  param_rms_data[0] = param_rms;
 }
 
-// Reads g, ema, v_row, v_col, p_square_sum, v_row_next_batch_sums,
-// scale_by_factored_rms_square_sum; writes ema, update.
-template <class Order>
-static void factored_update(
-    const optgen::Leaf& leaf, const optgen::Tile<Order>& tile, const Scalars& scalars,
-    const float* __restrict g_data, float* __restrict ema_data, float* __restrict update_data,
-    const float* __restrict v_row_data, const float* __restrict v_col_data,
-    const float* __restrict p_square_sum_data, const float* __restrict v_row_next_batch_sums_data,
-    const float* __restrict scale_by_factored_rms_square_sum_data) {
+// Reads v_row, v_col, p_square_sum, v_row_next_batch_sums, scale_by_factored_rms_square_sum; writes
+// row_factor, v_col_next_rsqrt, factor, param_rms.
+static void factored_finalize_2(
+    const optgen::Leaf& leaf, const Scalars& scalars, const float* __restrict v_row_data,
+    const float* __restrict v_col_data, const float* __restrict p_square_sum_data,
+    const float* __restrict v_row_next_batch_sums_data,
+    const float* __restrict scale_by_factored_rms_square_sum_data,
+    float* __restrict row_factor_data, float* __restrict v_col_next_rsqrt_data,
+    float* __restrict factor_data, float* __restrict param_rms_data) {
   using Real = float;
-  const auto one_minus_momentum = static_cast<Real>(scalars.one_minus_momentum);
-  const auto learning_rate = static_cast<Real>(scalars.learning_rate);
-  const auto v_row_next_batch_sum = v_row_next_batch_sums_data[tile.at_batch()];
   const auto rows = static_cast<Real>(leaf.rows);
-  const auto v_row_next_batch_mean = v_row_next_batch_sum / rows;
-  const auto scale_by_factored_rms_square_sum = scale_by_factored_rms_square_sum_data[0];
   const auto size = static_cast<Real>(leaf.size);
-  const auto update_rms = std::sqrt(scale_by_factored_rms_square_sum / size);
   const auto clipping_threshold = static_cast<Real>(scalars.clipping_threshold);
-  const auto factor = optgen::maximum(Real(1), update_rms / clipping_threshold);
+  for (int64_t batch = 0; batch < leaf.batches; ++batch) {
+    const optgen::Matrix matrix(leaf, batch);
+    const auto v_row_next_batch_sum = v_row_next_batch_sums_data[matrix.at_batch()];
+    const auto v_row_next_batch_mean = v_row_next_batch_sum / rows;
+    for (int64_t row = 0; row < leaf.rows; ++row) {
+      const auto v_row = v_row_data[matrix.at_row(row)];
+      const auto row_factor = (Real(1) / std::sqrt(v_row / v_row_next_batch_mean));
+      row_factor_data[matrix.at_row(row)] = row_factor;
+    }
+  }
+  for (int64_t batch = 0; batch < leaf.batches; ++batch) {
+    const optgen::Matrix matrix(leaf, batch);
+    for (int64_t column = 0; column < leaf.columns; ++column) {
+      const auto v_col = v_col_data[matrix.at_column(column)];
+      v_col_next_rsqrt_data[matrix.at_column(column)] = (Real(1) / std::sqrt(v_col));
+    }
+  }
+  const auto scale_by_factored_rms_square_sum = scale_by_factored_rms_square_sum_data[0];
+  const auto update_rms = std::sqrt(scale_by_factored_rms_square_sum / size);
   const auto p_square_sum = p_square_sum_data[0];
   const auto param_mean_square = p_square_sum / size;
   const auto param_rms = std::sqrt((param_mean_square <= Real(1e-06) ? Real(1e-06) : param_mean_square));
-  const auto momentum = static_cast<Real>(scalars.momentum);
-  std::vector<Real> row_factor(tile.rows);
-  OPTGEN_SIMD
-  for (int64_t row = 0; row < tile.rows; ++row) {
-    const auto v_row = v_row_data[tile.at_row(row)];
-    row_factor[row] = (Real(1) / std::sqrt(v_row / v_row_next_batch_mean));
-  }
-  std::vector<Real> v_col_rsqrt(tile.columns);
-  OPTGEN_SIMD
-  for (int64_t column = 0; column < tile.columns; ++column) {
-    const auto v_col = v_col_data[tile.at_column(column)];
-    v_col_rsqrt[column] = (Real(1) / std::sqrt(v_col));
-  }
-  for (int64_t line = 0; line < tile.lines; ++line) {
-    const int64_t start = tile.at(line, 0);
-    OPTGEN_SIMD
-    for (int64_t position = 0; position < tile.width; ++position) {
-      const int64_t i = start + position;
-      const int64_t row = tile.row(line, position);
-      const int64_t column = tile.column(line, position);
-      const auto g = g_data[i];
-      const auto scale_by_factored_rms = g * row_factor[row] * v_col_rsqrt[column];
-      const auto clip_by_block_rms = scale_by_factored_rms / factor;
-      const auto scale_by_learning_rate = learning_rate * clip_by_block_rms;
-      const auto scale_by_param_block_rms = scale_by_learning_rate * param_rms;
-      const auto ema = ema_data[i];
-      const auto ema_next = one_minus_momentum * scale_by_param_block_rms + momentum * ema;
-      update_data[i] = -ema_next;
-      ema_data[i] = ema_next;
-    }
-  }
+  factor_data[0] = optgen::maximum(Real(1), update_rms / clipping_threshold);
+  param_rms_data[0] = param_rms;
 }
 
 // The kernels, in the order in which the tables name them.
@@ -390,9 +358,8 @@ static const optgen::Kernel kernels[] = {
      .column_major = optgen::declare<factored_statistics_2<optgen::ColumnMajor>>()},
     {.row_major = optgen::declare<factored_step<optgen::RowMajor>>(),
      .column_major = optgen::declare<factored_step<optgen::ColumnMajor>>()},
-    {.vector = optgen::declare<whole_update>()},
-    {.row_major = optgen::declare<factored_update<optgen::RowMajor>>(),
-     .column_major = optgen::declare<factored_update<optgen::ColumnMajor>>()},
+    {.finalize = optgen::declare<whole_finalize>()},
+    {.finalize = optgen::declare<factored_finalize_2>()},
 };
 
 OPTGEN_EXPORT const char* optgen_launch(const optgen_call* call) {

@@ -63,12 +63,16 @@ sequence variant 0 update float32 float32 float32 {
   buffer update : float32[*] leaf
   buffer scale_by_factored_rms_square_sum : float32[] statistic sum<*>
   buffer p_square_sum : float32[] statistic sum<*>
+  buffer factor : float32[] statistic
+  buffer param_rms : float32[] statistic
   sweep whole_sweep phase 0 flat reads g, p updates v
         writes scale_by_factored_rms_square_sum, p_square_sum scalars decay, one_minus_decay, eps
   combine tiles phase 0 scale_by_factored_rms_square_sum, p_square_sum
-  sweep whole_update phase 0 flat reads g, v, scale_by_factored_rms_square_sum, p_square_sum
-        updates ema writes update
-        scalars one_minus_momentum, learning_rate, clipping_threshold, momentum
+  finalize whole_finalize phase 0 flat independent<*>
+        reads scale_by_factored_rms_square_sum, p_square_sum writes factor, param_rms
+        scalars clipping_threshold
+  xla whole_update phase 0 flat reads g, v, factor, param_rms updates ema writes update
+        scalars one_minus_momentum, learning_rate, momentum
 }
 
 sequence variant 1 update float32 float32 float32 dimensions 3 {
@@ -83,6 +87,10 @@ sequence variant 1 update float32 float32 float32 dimensions 3 {
   buffer p_square_sum : float32[] statistic sum<*>
   buffer v_row_next_batch_sums : float32[0] statistic sum<0,1>
   buffer scale_by_factored_rms_square_sum : float32[] statistic sum<*>
+  buffer row_factor : float32[0,1] statistic
+  buffer v_col_next_rsqrt : float32[0,2] statistic
+  buffer factor : float32[] statistic
+  buffer param_rms : float32[] statistic
   sweep factored_statistics phase 0 reads g, p
         writes square_row_sums, square_column_sums, p_square_sum scalars eps
   combine tiles phase 0 square_row_sums, square_column_sums, p_square_sum
@@ -92,10 +100,11 @@ sequence variant 1 update float32 float32 float32 dimensions 3 {
   sweep factored_statistics_2 phase 0 reads g, v_row, v_row_next_batch_sums, v_col
         writes scale_by_factored_rms_square_sum
   combine tiles phase 0 scale_by_factored_rms_square_sum
-  sweep factored_update phase 0
-        reads g, v_row, v_row_next_batch_sums, v_col, scale_by_factored_rms_square_sum,
-          p_square_sum updates ema writes update
-        scalars one_minus_momentum, learning_rate, clipping_threshold, momentum
+  finalize factored_finalize_2 phase 0 independent<*>
+        reads v_row, v_row_next_batch_sums, v_col, scale_by_factored_rms_square_sum, p_square_sum
+        writes row_factor, v_col_next_rsqrt, factor, param_rms scalars clipping_threshold
+  xla factored_update phase 0 reads g, row_factor, v_col_next_rsqrt, factor, param_rms updates ema
+        writes update scalars one_minus_momentum, learning_rate, momentum
 }
 """,
 )

@@ -144,44 +144,31 @@ def factored_step(
     return {"p": p - scale_by_param_block_rms}
 
 
-def whole_update(
-    leaf,
-    g,
-    v,
-    scale_by_factored_rms_square_sum,
-    p_square_sum,
-    learning_rate,
-    clipping_threshold,
-):
-    """Sweep that writes update."""
-    scale_by_factored_rms = g * lax.rsqrt(v)
+def whole_finalize(leaf, scale_by_factored_rms_square_sum, p_square_sum, clipping_threshold):
+    """Finalize that writes factor and param_rms."""
     update_rms = jnp.sqrt(scale_by_factored_rms_square_sum / leaf.count())
-    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, update_rms / clipping_threshold)
-    scale_by_learning_rate = learning_rate * clip_by_block_rms
     param_mean_square = p_square_sum / leaf.count()
     param_rms = jnp.sqrt(jnp.where(param_mean_square <= 1e-06, 1e-06, param_mean_square))
-    scale_by_param_block_rms = scale_by_learning_rate * param_rms
-    return {"update": -scale_by_param_block_rms}
+    return {"factor": jnp.maximum(1, update_rms / clipping_threshold), "param_rms": param_rms}
 
 
-def factored_update(
+def factored_finalize_2(
     leaf,
-    g,
     v_row,
     v_col,
     p_square_sum,
     v_row_next_batch_sums,
     scale_by_factored_rms_square_sum,
-    learning_rate,
     clipping_threshold,
 ):
-    """Sweep that writes update."""
+    """Finalize that writes row_factor, v_col_next_rsqrt, factor and param_rms."""
     row_factor = lax.rsqrt(v_row / (v_row_next_batch_sums / leaf.count("rows")))
-    scale_by_factored_rms = g * row_factor * lax.rsqrt(v_col)
     update_rms = jnp.sqrt(scale_by_factored_rms_square_sum / leaf.count())
-    clip_by_block_rms = scale_by_factored_rms / jnp.maximum(1, update_rms / clipping_threshold)
-    scale_by_learning_rate = learning_rate * clip_by_block_rms
     param_mean_square = p_square_sum / leaf.count()
     param_rms = jnp.sqrt(jnp.where(param_mean_square <= 1e-06, 1e-06, param_mean_square))
-    scale_by_param_block_rms = scale_by_learning_rate * param_rms
-    return {"update": -scale_by_param_block_rms}
+    return {
+        "row_factor": row_factor,
+        "v_col_next_rsqrt": lax.rsqrt(v_col),
+        "factor": jnp.maximum(1, update_rms / clipping_threshold),
+        "param_rms": param_rms,
+    }

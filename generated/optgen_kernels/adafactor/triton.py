@@ -551,159 +551,124 @@ def factored_step(
 
 
 @triton.jit
-def whole_update_tile(g_ptr, v_ptr, update_ptr, offsets, inside, learning_rate, factor, param_rms):
-    """Reads g, v, scale_by_factored_rms_square_sum, p_square_sum; writes update."""
-    g = tl.load(g_ptr + offsets, mask=inside)
-    v = tl.load(v_ptr + offsets, mask=inside)
-    scale_by_factored_rms = g * tl.div_rn(1.0, tl.sqrt_rn(v))
-    clip_by_block_rms = tl.div_rn(scale_by_factored_rms, factor)
-    scale_by_learning_rate = learning_rate * clip_by_block_rms
-    scale_by_param_block_rms = scale_by_learning_rate * param_rms
-    tl.store(update_ptr + offsets, -scale_by_param_block_rms, mask=inside)
-
-
-@triton.jit
-def whole_update(
+def whole_finalize(
     scalars,
-    g_ptr,
-    v_ptr,
-    update_ptr,
     scale_by_factored_rms_square_sum_ptr,
     p_square_sum_ptr,
+    factor_ptr,
+    param_rms_ptr,
     size,
     scale_by_factored_rms_square_sum_parts,
     p_square_sum_parts,
     program,
     BLOCK: tl.constexpr,
 ):
-    """Reads g, v, scale_by_factored_rms_square_sum, p_square_sum; writes update."""
-    learning_rate = tl.load(scalars + 0)
+    """Reads scale_by_factored_rms_square_sum, p_square_sum; writes factor, param_rms."""
     scale_by_factored_rms_square_sum = device.sum_of_parts(
         scale_by_factored_rms_square_sum_ptr, scale_by_factored_rms_square_sum_parts, 1
     )
     size_2 = tl.cast(size, tl.float32)
     update_rms = tl.sqrt_rn(tl.div_rn(scale_by_factored_rms_square_sum, size_2))
-    clipping_threshold = tl.load(scalars + 1)
-    factor = device.maximum(tl.full((), 1, tl.float32), tl.div_rn(update_rms, clipping_threshold))
+    clipping_threshold = tl.load(scalars + 0)
     p_square_sum = device.sum_of_parts(p_square_sum_ptr, p_square_sum_parts, 1)
     param_mean_square = tl.div_rn(p_square_sum, size_2)
     term = tl.where(param_mean_square <= 1e-06, tl.full((), 1e-06, tl.float32), param_mean_square)
     param_rms = tl.sqrt_rn(term)
-    offsets = tl.arange(0, BLOCK)
-    start = tl.cast(program, tl.int64) * BLOCK
-    if start + BLOCK <= size:
-        whole_update_tile(
-            g_ptr + start,
-            v_ptr + start,
-            update_ptr + start,
-            offsets,
-            None,
-            learning_rate,
-            factor,
-            param_rms,
-        )
-    else:
-        whole_update_tile(
-            g_ptr + start,
-            v_ptr + start,
-            update_ptr + start,
-            offsets,
-            offsets < size - start,
-            learning_rate,
-            factor,
-            param_rms,
-        )
+    tl.store(
+        factor_ptr,
+        device.maximum(tl.full((), 1, tl.float32), tl.div_rn(update_rms, clipping_threshold)),
+    )
+    tl.store(param_rms_ptr, param_rms)
 
 
 @triton.jit
-def factored_update(
+def factored_finalize_2(
     scalars,
-    g_ptr,
-    update_ptr,
     v_row_ptr,
     v_col_ptr,
     p_square_sum_ptr,
     v_row_next_batch_sums_ptr,
     scale_by_factored_rms_square_sum_ptr,
+    row_factor_ptr,
+    v_col_next_rsqrt_ptr,
+    factor_ptr,
+    param_rms_ptr,
     batches,
     rows,
     columns,
-    outer_extent,
-    inner_extent,
+    v_row_batch_stride,
     v_row_row_stride,
     v_row_next_batch_sums_parts,
     v_row_next_batch_sums_elements,
+    row_factor_batch_stride,
+    row_factor_row_stride,
+    v_col_batch_stride,
     v_col_column_stride,
+    v_col_next_rsqrt_batch_stride,
+    v_col_next_rsqrt_column_stride,
     scale_by_factored_rms_square_sum_parts,
     p_square_sum_parts,
-    outer_stride,
-    inner_stride,
-    batch_stride,
-    v_row_batch_stride,
-    v_col_batch_stride,
-    tiles,
     program,
-    ROWS_INNERMOST: tl.constexpr,
-    OUTER: tl.constexpr,
-    INNER: tl.constexpr,
-    STAGES: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
     """One kernel, on a part of a leaf.
 
-    Reads g, v_row, v_col, p_square_sum, v_row_next_batch_sums, scale_by_factored_rms_square_sum;
-    writes update.
+    Reads v_row, v_col, p_square_sum, v_row_next_batch_sums, scale_by_factored_rms_square_sum;
+    writes row_factor, v_col_next_rsqrt, factor, param_rms.
     """
-    strips = tl.cdiv(inner_extent, INNER)
-    chunks = tl.cdiv(outer_extent, OUTER * tiles)
-    strip = program % strips
-    chunk = program // strips % chunks
-    batch = program // strips // chunks
-    first_inner = strip * INNER
-    inner = first_inner + tl.arange(0, INNER)[None, :]
-    offsets = tl.arange(0, OUTER)[:, None] * outer_stride
-    offsets += tl.arange(0, INNER)[None, :] * inner_stride
-    v_row_ptr += batch * v_row_batch_stride
-    v_col_ptr += batch * v_col_batch_stride
-    v_row_next_batch_sums_ptr += batch
-    learning_rate = tl.load(scalars + 0)
-    v_row_next_batch_sums = device.sum_of_parts(
-        v_row_next_batch_sums_ptr, v_row_next_batch_sums_parts, v_row_next_batch_sums_elements
-    )
-    size = tl.cast(rows, tl.float32)
-    v_row_next_batch_means = tl.div_rn(v_row_next_batch_sums, size)
-    scale_by_factored_rms_square_sum = device.sum_of_parts(
-        scale_by_factored_rms_square_sum_ptr, scale_by_factored_rms_square_sum_parts, 1
-    )
-    size_2 = tl.cast(tl.cast(batches, tl.int64) * rows * columns, tl.float32)
-    update_rms = tl.sqrt_rn(tl.div_rn(scale_by_factored_rms_square_sum, size_2))
-    clipping_threshold = tl.load(scalars + 1)
-    factor = device.maximum(tl.full((), 1, tl.float32), tl.div_rn(update_rms, clipping_threshold))
-    p_square_sum = device.sum_of_parts(p_square_sum_ptr, p_square_sum_parts, 1)
-    param_mean_square = tl.div_rn(p_square_sum, size_2)
-    term = tl.where(param_mean_square <= 1e-06, tl.full((), 1e-06, tl.float32), param_mean_square)
-    param_rms = tl.sqrt_rn(term)
-    if ROWS_INNERMOST:
-        row_factor = factored_row(v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, inner)
-    else:
-        v_col_next_rsqrt = factored_column(v_col_ptr, columns, v_col_column_stride, inner)
-    first = chunk * tiles
-    last = tl.minimum(first + tiles, tl.cdiv(outer_extent, OUTER))
-    for tile in tl.range(first, last, num_stages=STAGES):
-        first_outer = tile * OUTER
-        outer = first_outer + tl.arange(0, OUTER)[:, None]
-        inside = (outer < outer_extent) & (inner < inner_extent)
-        if ROWS_INNERMOST:
-            v_col_next_rsqrt = factored_column(v_col_ptr, columns, v_col_column_stride, outer)
-        else:
-            row_factor = factored_row(
-                v_row_ptr, rows, v_row_row_stride, v_row_next_batch_means, outer
-            )
-        start = tl.cast(first_outer, tl.int64) * outer_stride
-        start += tl.cast(first_inner, tl.int64) * inner_stride
-        start += tl.cast(batch, tl.int64) * batch_stride
-        g = tl.load(g_ptr + start + offsets, mask=inside)
-        scale_by_factored_rms = g * row_factor * v_col_next_rsqrt
-        clip_by_block_rms = tl.div_rn(scale_by_factored_rms, factor)
-        scale_by_learning_rate = learning_rate * clip_by_block_rms
-        scale_by_param_block_rms = scale_by_learning_rate * param_rms
-        tl.store(update_ptr + start + offsets, -scale_by_param_block_rms, mask=inside)
+    programs = tl.cdiv(tl.cast(batches, tl.int64) * rows, BLOCK)
+    if (program >= 0) & (program < programs):
+        index = program * BLOCK + tl.arange(0, BLOCK)
+        inside = index < tl.cast(batches, tl.int64) * rows
+        row = index % rows
+        batch = index // rows
+        v_row = tl.load(
+            v_row_ptr + batch * v_row_batch_stride + row * v_row_row_stride, mask=inside
+        )
+        v_row_next_batch_sums = device.sum_of_parts_along(
+            v_row_next_batch_sums_ptr + batch,
+            v_row_next_batch_sums_parts,
+            v_row_next_batch_sums_elements,
+            inside,
+            BLOCK,
+        )
+        size = tl.cast(rows, tl.float32)
+        row_factor = tl.div_rn(
+            1.0, tl.sqrt_rn(tl.div_rn(v_row, tl.div_rn(v_row_next_batch_sums, size)))
+        )
+        row_factor_at = row_factor_ptr + batch * row_factor_batch_stride
+        row_factor_at += row * row_factor_row_stride
+        tl.store(row_factor_at, row_factor, mask=inside)
+    program -= programs
+    programs = tl.cdiv(tl.cast(batches, tl.int64) * columns, BLOCK)
+    if (program >= 0) & (program < programs):
+        index = program * BLOCK + tl.arange(0, BLOCK)
+        inside = index < tl.cast(batches, tl.int64) * columns
+        column = index % columns
+        batch = index // columns
+        v_col = tl.load(
+            v_col_ptr + batch * v_col_batch_stride + column * v_col_column_stride, mask=inside
+        )
+        v_col_next_rsqrt_at = v_col_next_rsqrt_ptr + batch * v_col_next_rsqrt_batch_stride
+        v_col_next_rsqrt_at += column * v_col_next_rsqrt_column_stride
+        tl.store(v_col_next_rsqrt_at, tl.div_rn(1.0, tl.sqrt_rn(v_col)), mask=inside)
+    program -= programs
+    programs = 1
+    if (program >= 0) & (program < programs):
+        scale_by_factored_rms_square_sum = device.sum_of_parts(
+            scale_by_factored_rms_square_sum_ptr, scale_by_factored_rms_square_sum_parts, 1
+        )
+        size = tl.cast(tl.cast(batches, tl.int64) * rows * columns, tl.float32)
+        update_rms = tl.sqrt_rn(tl.div_rn(scale_by_factored_rms_square_sum, size))
+        clipping_threshold = tl.load(scalars + 0)
+        p_square_sum = device.sum_of_parts(p_square_sum_ptr, p_square_sum_parts, 1)
+        param_mean_square = tl.div_rn(p_square_sum, size)
+        term = tl.where(
+            param_mean_square <= 1e-06, tl.full((), 1e-06, tl.float32), param_mean_square
+        )
+        param_rms = tl.sqrt_rn(term)
+        tl.store(
+            factor_ptr,
+            device.maximum(tl.full((), 1, tl.float32), tl.div_rn(update_rms, clipping_threshold)),
+        )
+        tl.store(param_rms_ptr, param_rms)

@@ -41,31 +41,9 @@ static void leaf_step(
   }
 }
 
-// Reads g, sum_of_squares; writes sum_of_squares, update.
-static void leaf_update(
-    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
-    const float* __restrict g_data, float* __restrict sum_of_squares_data,
-    float* __restrict update_data) {
-  using Real = float;
-  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
-  const auto eps = static_cast<Real>(scalars.eps);
-  OPTGEN_SIMD
-  for (int64_t i = slice.begin; i < slice.end; ++i) {
-    const auto g = g_data[i];
-    const auto sum_of_squares = sum_of_squares_data[i];
-    const auto sum_of_squares_next = g * g + sum_of_squares;
-    const auto term = (Real(1) / std::sqrt(sum_of_squares_next + eps));
-    const auto scaling = (sum_of_squares_next > Real(0) ? term : Real(0));
-    const auto scale_by_rss = scaling * g;
-    update_data[i] = minus_learning_rate * scale_by_rss;
-    sum_of_squares_data[i] = sum_of_squares_next;
-  }
-}
-
 // The kernels, in the order in which the tables name them.
 static const optgen::Kernel kernels[] = {
     {.vector = optgen::declare<leaf_step>()},
-    {.vector = optgen::declare<leaf_update>()},
 };
 
 OPTGEN_EXPORT const char* optgen_launch(const optgen_call* call) {

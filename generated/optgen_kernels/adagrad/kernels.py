@@ -23,11 +23,7 @@ sequence variant 0 step float32 float32 float32 {
 }
 
 sequence variant 0 update float32 float32 float32 {
-  buffer g : float32[*] leaf
-  buffer sum_of_squares : float32[*] leaf
-  buffer update : float32[*] leaf
-  sweep leaf_update phase 0 flat reads g updates sum_of_squares writes update
-        scalars minus_learning_rate, eps
+  xla leaf phase 0 because "one sweep, which XLA fuses with what takes the updates"
 }
 """,
 )

@@ -22,11 +22,3 @@ def leaf_step(leaf, g, p, sum_of_squares, minus_learning_rate, eps):
     scaling = jnp.where(sum_of_squares_next > 0, lax.rsqrt(sum_of_squares_next + eps), 0)
     scale_by_rss = scaling * g
     return {"p": p + minus_learning_rate * scale_by_rss, "sum_of_squares": sum_of_squares_next}
-
-
-def leaf_update(leaf, g, sum_of_squares, minus_learning_rate, eps):
-    """Sweep that writes sum_of_squares and update."""
-    sum_of_squares_next = g * g + sum_of_squares
-    scaling = jnp.where(sum_of_squares_next > 0, lax.rsqrt(sum_of_squares_next + eps), 0)
-    scale_by_rss = scaling * g
-    return {"update": minus_learning_rate * scale_by_rss, "sum_of_squares": sum_of_squares_next}

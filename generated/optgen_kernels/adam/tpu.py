@@ -42,27 +42,3 @@ def leaf_step(
     nu_hat = nu_next / bias_correction_b2
     scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
     return {"p": p + minus_learning_rate * scale_by_adam, "mu": mu_next, "nu": nu_next}
-
-
-def leaf_update(
-    leaf,
-    g,
-    mu,
-    nu,
-    minus_learning_rate,
-    one_minus_b1,
-    b1,
-    bias_correction_b1,
-    one_minus_b2,
-    b2,
-    bias_correction_b2,
-    eps_root,
-    eps,
-):
-    """Sweep that writes mu, nu and update."""
-    mu_next = one_minus_b1 * g + b1 * mu
-    mu_hat = mu_next / bias_correction_b1
-    nu_next = one_minus_b2 * (g * g) + b2 * nu
-    nu_hat = nu_next / bias_correction_b2
-    scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
-    return {"update": minus_learning_rate * scale_by_adam, "mu": mu_next, "nu": nu_next}

@@ -64,43 +64,9 @@ static void leaf_step(
   }
 }
 
-// Reads g, mu, nu_max, nu; writes mu, nu_max, nu, update.
-static void leaf_update(
-    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
-    const float* __restrict g_data, float* __restrict mu_data, float* __restrict nu_max_data,
-    float* __restrict nu_data, float* __restrict update_data) {
-  using Real = float;
-  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
-  const auto one_minus_b1 = static_cast<Real>(scalars.one_minus_b1);
-  const auto b1 = static_cast<Real>(scalars.b1);
-  const auto bias_correction_b1 = static_cast<Real>(scalars.bias_correction_b1);
-  const auto one_minus_b2 = static_cast<Real>(scalars.one_minus_b2);
-  const auto b2 = static_cast<Real>(scalars.b2);
-  const auto bias_correction_b2 = static_cast<Real>(scalars.bias_correction_b2);
-  const auto eps_root = static_cast<Real>(scalars.eps_root);
-  const auto eps = static_cast<Real>(scalars.eps);
-  OPTGEN_SIMD
-  for (int64_t i = slice.begin; i < slice.end; ++i) {
-    const auto g = g_data[i];
-    const auto mu = mu_data[i];
-    const auto mu_next = one_minus_b1 * g + b1 * mu;
-    const auto mu_hat = mu_next / bias_correction_b1;
-    const auto nu_max = nu_max_data[i];
-    const auto nu = nu_data[i];
-    const auto nu_next = one_minus_b2 * (g * g) + b2 * nu;
-    const auto nu_max_next = optgen::maximum(nu_max, nu_next / bias_correction_b2);
-    const auto scale_by_amsgrad = mu_hat / (std::sqrt(nu_max_next + eps_root) + eps);
-    update_data[i] = minus_learning_rate * scale_by_amsgrad;
-    mu_data[i] = mu_next;
-    nu_data[i] = nu_next;
-    nu_max_data[i] = nu_max_next;
-  }
-}
-
 // The kernels, in the order in which the tables name them.
 static const optgen::Kernel kernels[] = {
     {.vector = optgen::declare<leaf_step>()},
-    {.vector = optgen::declare<leaf_update>()},
 };
 
 OPTGEN_EXPORT const char* optgen_launch(const optgen_call* call) {

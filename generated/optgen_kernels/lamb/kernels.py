@@ -52,16 +52,18 @@ sequence variant 0 update float32 float32 float32 {
   buffer mu : float32[*] leaf
   buffer nu : float32[*] leaf
   buffer update : float32[*] leaf
-  buffer add_decayed_weights : float32[*] temporary
   buffer param_squares : float32[] statistic sum<*>
   buffer update_squares : float32[] statistic sum<*>
-  sweep leaf_sweep_2 phase 0 flat reads g, p updates mu, nu
-        writes add_decayed_weights, param_squares, update_squares
+  buffer trust_ratio : float32[] statistic
+  sweep leaf_sweep phase 0 flat reads p, g updates mu, nu writes param_squares, update_squares
         scalars one_minus_b1, b1, bias_correction_b1, one_minus_b2, b2, bias_correction_b2,
           eps_root, eps, weight_decay
   combine tiles phase 0 param_squares, update_squares
-  sweep leaf_update phase 0 flat reads add_decayed_weights, param_squares, update_squares
-        writes update scalars minus_learning_rate
+  finalize leaf_finalize phase 0 flat independent<*> reads param_squares, update_squares
+        writes trust_ratio
+  xla leaf_update phase 0 flat reads mu, nu, p, trust_ratio writes update
+        scalars minus_learning_rate, bias_correction_b1, bias_correction_b2, eps_root, eps,
+          weight_decay
 }
 
 sequence variant 1 update float32 float32 float32 {
@@ -72,11 +74,14 @@ sequence variant 1 update float32 float32 float32 {
   buffer update : float32[*] leaf
   buffer param_squares : float32[] statistic sum<*>
   buffer update_squares : float32[] statistic sum<*>
+  buffer trust_ratio : float32[] statistic
   sweep left_out_sweep phase 0 flat reads p, g updates mu, nu writes param_squares, update_squares
         scalars one_minus_b1, b1, bias_correction_b1, one_minus_b2, b2, bias_correction_b2,
           eps_root, eps
   combine tiles phase 0 param_squares, update_squares
-  sweep left_out_update phase 0 flat reads mu, nu, param_squares, update_squares writes update
+  finalize leaf_finalize phase 0 flat independent<*> reads param_squares, update_squares
+        writes trust_ratio
+  xla left_out_update phase 0 flat reads mu, nu, trust_ratio writes update
         scalars minus_learning_rate, bias_correction_b1, bias_correction_b2, eps_root, eps
 }
 """,

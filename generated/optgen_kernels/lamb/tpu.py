@@ -159,72 +159,10 @@ def left_out_step(
     return {"p": p + minus_learning_rate * scale_by_trust_ratio}
 
 
-def leaf_sweep_2(
-    leaf,
-    g,
-    p,
-    mu,
-    nu,
-    one_minus_b1,
-    b1,
-    bias_correction_b1,
-    one_minus_b2,
-    b2,
-    bias_correction_b2,
-    eps_root,
-    eps,
-    weight_decay,
-):
-    """Sweep of a leaf.
-
-    It writes mu, nu and add_decayed_weights and reduces to param_squares and update_squares.
-    """
-    mu_next = one_minus_b1 * g + b1 * mu
-    mu_hat = mu_next / bias_correction_b1
-    nu_next = one_minus_b2 * (g * g) + b2 * nu
-    nu_hat = nu_next / bias_correction_b2
-    scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
-    add_decayed_weights = scale_by_adam + weight_decay * p
-    param_squares = leaf.sum(p * p)
-    update_squares = leaf.sum(add_decayed_weights * add_decayed_weights)
-    return {
-        "add_decayed_weights": add_decayed_weights,
-        "param_squares": param_squares,
-        "update_squares": update_squares,
-        "mu": mu_next,
-        "nu": nu_next,
-    }
-
-
-def leaf_update(leaf, add_decayed_weights, param_squares, update_squares, minus_learning_rate):
-    """Sweep that writes update."""
+def leaf_finalize(leaf, param_squares, update_squares):
+    """Finalize that writes trust_ratio."""
     param_norm = jnp.sqrt(jnp.where(param_squares <= 0, 0, param_squares))
     update_norm = jnp.sqrt(jnp.where(update_squares <= 0, 0, update_squares))
     ratio = param_norm / (update_norm + 0)
     trust_ratio = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
-    scale_by_trust_ratio = add_decayed_weights * trust_ratio
-    return {"update": minus_learning_rate * scale_by_trust_ratio}
-
-
-def left_out_update(
-    leaf,
-    mu,
-    nu,
-    param_squares,
-    update_squares,
-    minus_learning_rate,
-    bias_correction_b1,
-    bias_correction_b2,
-    eps_root,
-    eps,
-):
-    """Sweep that writes update."""
-    mu_hat = mu / bias_correction_b1
-    nu_hat = nu / bias_correction_b2
-    scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
-    param_norm = jnp.sqrt(jnp.where(param_squares <= 0, 0, param_squares))
-    update_norm = jnp.sqrt(jnp.where(update_squares <= 0, 0, update_squares))
-    ratio = param_norm / (update_norm + 0)
-    trust_ratio = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
-    scale_by_trust_ratio = scale_by_adam * trust_ratio
-    return {"update": minus_learning_rate * scale_by_trust_ratio}
+    return {"trust_ratio": trust_ratio}

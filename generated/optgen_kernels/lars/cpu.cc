@@ -186,104 +186,20 @@ static void left_out_left_out_step(
   }
 }
 
-// Reads g, p, trace, param_squares, update_squares; writes trace, update.
-static void leaf_update(
-    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
-    const float* __restrict g_data, const float* __restrict p_data, float* __restrict trace_data,
-    float* __restrict update_data, const float* __restrict param_squares_data,
-    const float* __restrict update_squares_data) {
+// Reads param_squares, update_squares; writes trust_ratio.
+static void leaf_finalize(
+    const optgen::Leaf&, const Scalars& scalars, const float* __restrict param_squares_data,
+    const float* __restrict update_squares_data, float* __restrict trust_ratio_data) {
   using Real = float;
-  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
-  const auto weight_decay = static_cast<Real>(scalars.weight_decay);
+  const auto trust_coefficient = static_cast<Real>(scalars.trust_coefficient);
+  const auto eps = static_cast<Real>(scalars.eps);
   const auto param_squares = param_squares_data[0];
   const auto param_norm = std::sqrt((param_squares <= Real(0) ? Real(0) : param_squares));
   const auto update_squares = update_squares_data[0];
   const auto update_norm = std::sqrt((update_squares <= Real(0) ? Real(0) : update_squares));
-  const auto trust_coefficient = static_cast<Real>(scalars.trust_coefficient);
-  const auto eps = static_cast<Real>(scalars.eps);
   const auto ratio = trust_coefficient * param_norm / (update_norm + eps);
   const auto trust_ratio = (param_norm == Real(0) || update_norm == Real(0) ? Real(1) : ratio);
-  const auto momentum = static_cast<Real>(scalars.momentum);
-  OPTGEN_SIMD
-  for (int64_t i = slice.begin; i < slice.end; ++i) {
-    const auto g = g_data[i];
-    const auto p = p_data[i];
-    const auto add_decayed_weights = g + weight_decay * p;
-    const auto scale_by_trust_ratio = add_decayed_weights * trust_ratio;
-    const auto scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio;
-    const auto trace = trace_data[i];
-    const auto trace_next = scale_by_learning_rate + momentum * trace;
-    update_data[i] = trace_next;
-    trace_data[i] = trace_next;
-  }
-}
-
-// Reads g, p, trace; writes trace, update.
-static void chosen_left_out_update(
-    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
-    const float* __restrict g_data, const float* __restrict p_data, float* __restrict trace_data,
-    float* __restrict update_data) {
-  using Real = float;
-  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
-  const auto weight_decay = static_cast<Real>(scalars.weight_decay);
-  const auto momentum = static_cast<Real>(scalars.momentum);
-  OPTGEN_SIMD
-  for (int64_t i = slice.begin; i < slice.end; ++i) {
-    const auto g = g_data[i];
-    const auto p = p_data[i];
-    const auto add_decayed_weights = g + weight_decay * p;
-    const auto scale_by_learning_rate = minus_learning_rate * add_decayed_weights;
-    const auto trace = trace_data[i];
-    const auto trace_next = scale_by_learning_rate + momentum * trace;
-    update_data[i] = trace_next;
-    trace_data[i] = trace_next;
-  }
-}
-
-// Reads g, trace, param_squares, update_squares; writes trace, update.
-static void left_out_chosen_update(
-    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
-    const float* __restrict g_data, float* __restrict trace_data, float* __restrict update_data,
-    const float* __restrict param_squares_data, const float* __restrict update_squares_data) {
-  using Real = float;
-  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
-  const auto param_squares = param_squares_data[0];
-  const auto param_norm = std::sqrt((param_squares <= Real(0) ? Real(0) : param_squares));
-  const auto update_squares = update_squares_data[0];
-  const auto update_norm = std::sqrt((update_squares <= Real(0) ? Real(0) : update_squares));
-  const auto trust_coefficient = static_cast<Real>(scalars.trust_coefficient);
-  const auto eps = static_cast<Real>(scalars.eps);
-  const auto ratio = trust_coefficient * param_norm / (update_norm + eps);
-  const auto trust_ratio = (param_norm == Real(0) || update_norm == Real(0) ? Real(1) : ratio);
-  const auto momentum = static_cast<Real>(scalars.momentum);
-  OPTGEN_SIMD
-  for (int64_t i = slice.begin; i < slice.end; ++i) {
-    const auto g = g_data[i];
-    const auto scale_by_trust_ratio = g * trust_ratio;
-    const auto scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio;
-    const auto trace = trace_data[i];
-    const auto trace_next = scale_by_learning_rate + momentum * trace;
-    update_data[i] = trace_next;
-    trace_data[i] = trace_next;
-  }
-}
-
-// Reads g, trace; writes trace, update.
-static void left_out_left_out_update(
-    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
-    const float* __restrict g_data, float* __restrict trace_data, float* __restrict update_data) {
-  using Real = float;
-  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
-  const auto momentum = static_cast<Real>(scalars.momentum);
-  OPTGEN_SIMD
-  for (int64_t i = slice.begin; i < slice.end; ++i) {
-    const auto g = g_data[i];
-    const auto scale_by_learning_rate = minus_learning_rate * g;
-    const auto trace = trace_data[i];
-    const auto trace_next = scale_by_learning_rate + momentum * trace;
-    update_data[i] = trace_next;
-    trace_data[i] = trace_next;
-  }
+  trust_ratio_data[0] = trust_ratio;
 }
 
 // The kernels, in the order in which the tables name them.
@@ -294,10 +210,7 @@ static const optgen::Kernel kernels[] = {
     {.vector = optgen::declare<left_out_chosen_statistics>()},
     {.vector = optgen::declare<left_out_chosen_step>()},
     {.vector = optgen::declare<left_out_left_out_step>()},
-    {.vector = optgen::declare<leaf_update>()},
-    {.vector = optgen::declare<chosen_left_out_update>()},
-    {.vector = optgen::declare<left_out_chosen_update>()},
-    {.vector = optgen::declare<left_out_left_out_update>()},
+    {.finalize = optgen::declare<leaf_finalize>()},
 };
 
 OPTGEN_EXPORT const char* optgen_launch(const optgen_call* call) {

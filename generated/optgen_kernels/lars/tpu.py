@@ -112,63 +112,10 @@ def left_out_left_out_step(leaf, g, p, trace, minus_learning_rate, momentum):
     return {"p": p + trace_next, "trace": trace_next}
 
 
-def leaf_update(
-    leaf,
-    g,
-    p,
-    trace,
-    param_squares,
-    update_squares,
-    minus_learning_rate,
-    weight_decay,
-    trust_coefficient,
-    eps,
-    momentum,
-):
-    """Sweep that writes trace and update."""
-    add_decayed_weights = g + weight_decay * p
+def leaf_finalize(leaf, param_squares, update_squares, trust_coefficient, eps):
+    """Finalize that writes trust_ratio."""
     param_norm = jnp.sqrt(jnp.where(param_squares <= 0, 0, param_squares))
     update_norm = jnp.sqrt(jnp.where(update_squares <= 0, 0, update_squares))
     ratio = trust_coefficient * param_norm / (update_norm + eps)
     trust_ratio = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
-    scale_by_trust_ratio = add_decayed_weights * trust_ratio
-    scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio
-    trace_next = scale_by_learning_rate + momentum * trace
-    return {"update": trace_next, "trace": trace_next}
-
-
-def chosen_left_out_update(leaf, g, p, trace, minus_learning_rate, weight_decay, momentum):
-    """Sweep that writes trace and update."""
-    add_decayed_weights = g + weight_decay * p
-    scale_by_learning_rate = minus_learning_rate * add_decayed_weights
-    trace_next = scale_by_learning_rate + momentum * trace
-    return {"update": trace_next, "trace": trace_next}
-
-
-def left_out_chosen_update(
-    leaf,
-    g,
-    trace,
-    param_squares,
-    update_squares,
-    minus_learning_rate,
-    trust_coefficient,
-    eps,
-    momentum,
-):
-    """Sweep that writes trace and update."""
-    param_norm = jnp.sqrt(jnp.where(param_squares <= 0, 0, param_squares))
-    update_norm = jnp.sqrt(jnp.where(update_squares <= 0, 0, update_squares))
-    ratio = trust_coefficient * param_norm / (update_norm + eps)
-    trust_ratio = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
-    scale_by_trust_ratio = g * trust_ratio
-    scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio
-    trace_next = scale_by_learning_rate + momentum * trace
-    return {"update": trace_next, "trace": trace_next}
-
-
-def left_out_left_out_update(leaf, g, trace, minus_learning_rate, momentum):
-    """Sweep that writes trace and update."""
-    scale_by_learning_rate = minus_learning_rate * g
-    trace_next = scale_by_learning_rate + momentum * trace
-    return {"update": trace_next, "trace": trace_next}
+    return {"trust_ratio": trust_ratio}

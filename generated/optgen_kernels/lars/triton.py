@@ -376,258 +376,27 @@ def left_out_left_out_step(scalars, g_ptr, p_ptr, trace_ptr, size, program, BLOC
 
 
 @triton.jit
-def leaf_update_tile(
-    g_ptr,
-    p_ptr,
-    trace_ptr,
-    update_ptr,
-    offsets,
-    inside,
-    minus_learning_rate,
-    weight_decay,
-    trust_ratio,
-    momentum,
-):
-    """Reads g, p, trace, param_squares, update_squares; writes trace, update."""
-    g = tl.load(g_ptr + offsets, mask=inside)
-    p = tl.load(p_ptr + offsets, mask=inside)
-    add_decayed_weights = g + weight_decay * p
-    scale_by_trust_ratio = add_decayed_weights * trust_ratio
-    scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio
-    trace = tl.load(trace_ptr + offsets, mask=inside)
-    trace_next = scale_by_learning_rate + momentum * trace
-    tl.store(update_ptr + offsets, trace_next, mask=inside)
-    tl.store(trace_ptr + offsets, trace_next, mask=inside)
-
-
-@triton.jit
-def leaf_update(
+def leaf_finalize(
     scalars,
-    g_ptr,
-    p_ptr,
-    trace_ptr,
-    update_ptr,
     param_squares_ptr,
     update_squares_ptr,
-    size,
+    trust_ratio_ptr,
     param_squares_parts,
     update_squares_parts,
     program,
     BLOCK: tl.constexpr,
 ):
-    """Reads g, p, trace, param_squares, update_squares; writes trace, update."""
-    minus_learning_rate = tl.load(scalars + 0)
-    weight_decay = tl.load(scalars + 1)
+    """Reads param_squares, update_squares; writes trust_ratio."""
     param_squares = device.sum_of_parts(param_squares_ptr, param_squares_parts, 1)
     term = tl.where(param_squares <= 0, tl.full((), 0, tl.float32), param_squares)
     param_norm = tl.sqrt_rn(term)
     update_squares = device.sum_of_parts(update_squares_ptr, update_squares_parts, 1)
     term_2 = tl.where(update_squares <= 0, tl.full((), 0, tl.float32), update_squares)
     update_norm = tl.sqrt_rn(term_2)
-    trust_coefficient = tl.load(scalars + 2)
-    eps = tl.load(scalars + 3)
+    trust_coefficient = tl.load(scalars + 0)
+    eps = tl.load(scalars + 1)
     ratio = tl.div_rn(trust_coefficient * param_norm, update_norm + eps)
     trust_ratio = tl.where(
         (param_norm == 0) | (update_norm == 0), tl.full((), 1, tl.float32), ratio
     )
-    momentum = tl.load(scalars + 4)
-    offsets = tl.arange(0, BLOCK)
-    start = tl.cast(program, tl.int64) * BLOCK
-    if start + BLOCK <= size:
-        leaf_update_tile(
-            g_ptr + start,
-            p_ptr + start,
-            trace_ptr + start,
-            update_ptr + start,
-            offsets,
-            None,
-            minus_learning_rate,
-            weight_decay,
-            trust_ratio,
-            momentum,
-        )
-    else:
-        leaf_update_tile(
-            g_ptr + start,
-            p_ptr + start,
-            trace_ptr + start,
-            update_ptr + start,
-            offsets,
-            offsets < size - start,
-            minus_learning_rate,
-            weight_decay,
-            trust_ratio,
-            momentum,
-        )
-
-
-@triton.jit
-def chosen_left_out_update_tile(
-    g_ptr,
-    p_ptr,
-    trace_ptr,
-    update_ptr,
-    offsets,
-    inside,
-    minus_learning_rate,
-    weight_decay,
-    momentum,
-):
-    """Reads g, p, trace; writes trace, update."""
-    g = tl.load(g_ptr + offsets, mask=inside)
-    p = tl.load(p_ptr + offsets, mask=inside)
-    add_decayed_weights = g + weight_decay * p
-    scale_by_learning_rate = minus_learning_rate * add_decayed_weights
-    trace = tl.load(trace_ptr + offsets, mask=inside)
-    trace_next = scale_by_learning_rate + momentum * trace
-    tl.store(update_ptr + offsets, trace_next, mask=inside)
-    tl.store(trace_ptr + offsets, trace_next, mask=inside)
-
-
-@triton.jit
-def chosen_left_out_update(
-    scalars, g_ptr, p_ptr, trace_ptr, update_ptr, size, program, BLOCK: tl.constexpr
-):
-    """Reads g, p, trace; writes trace, update."""
-    minus_learning_rate = tl.load(scalars + 0)
-    weight_decay = tl.load(scalars + 1)
-    momentum = tl.load(scalars + 2)
-    offsets = tl.arange(0, BLOCK)
-    start = tl.cast(program, tl.int64) * BLOCK
-    if start + BLOCK <= size:
-        chosen_left_out_update_tile(
-            g_ptr + start,
-            p_ptr + start,
-            trace_ptr + start,
-            update_ptr + start,
-            offsets,
-            None,
-            minus_learning_rate,
-            weight_decay,
-            momentum,
-        )
-    else:
-        chosen_left_out_update_tile(
-            g_ptr + start,
-            p_ptr + start,
-            trace_ptr + start,
-            update_ptr + start,
-            offsets,
-            offsets < size - start,
-            minus_learning_rate,
-            weight_decay,
-            momentum,
-        )
-
-
-@triton.jit
-def left_out_chosen_update_tile(
-    g_ptr, trace_ptr, update_ptr, offsets, inside, minus_learning_rate, trust_ratio, momentum
-):
-    """Reads g, trace, param_squares, update_squares; writes trace, update."""
-    g = tl.load(g_ptr + offsets, mask=inside)
-    scale_by_trust_ratio = g * trust_ratio
-    scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio
-    trace = tl.load(trace_ptr + offsets, mask=inside)
-    trace_next = scale_by_learning_rate + momentum * trace
-    tl.store(update_ptr + offsets, trace_next, mask=inside)
-    tl.store(trace_ptr + offsets, trace_next, mask=inside)
-
-
-@triton.jit
-def left_out_chosen_update(
-    scalars,
-    g_ptr,
-    trace_ptr,
-    update_ptr,
-    param_squares_ptr,
-    update_squares_ptr,
-    size,
-    param_squares_parts,
-    update_squares_parts,
-    program,
-    BLOCK: tl.constexpr,
-):
-    """Reads g, trace, param_squares, update_squares; writes trace, update."""
-    minus_learning_rate = tl.load(scalars + 0)
-    param_squares = device.sum_of_parts(param_squares_ptr, param_squares_parts, 1)
-    term = tl.where(param_squares <= 0, tl.full((), 0, tl.float32), param_squares)
-    param_norm = tl.sqrt_rn(term)
-    update_squares = device.sum_of_parts(update_squares_ptr, update_squares_parts, 1)
-    term_2 = tl.where(update_squares <= 0, tl.full((), 0, tl.float32), update_squares)
-    update_norm = tl.sqrt_rn(term_2)
-    trust_coefficient = tl.load(scalars + 1)
-    eps = tl.load(scalars + 2)
-    ratio = tl.div_rn(trust_coefficient * param_norm, update_norm + eps)
-    trust_ratio = tl.where(
-        (param_norm == 0) | (update_norm == 0), tl.full((), 1, tl.float32), ratio
-    )
-    momentum = tl.load(scalars + 3)
-    offsets = tl.arange(0, BLOCK)
-    start = tl.cast(program, tl.int64) * BLOCK
-    if start + BLOCK <= size:
-        left_out_chosen_update_tile(
-            g_ptr + start,
-            trace_ptr + start,
-            update_ptr + start,
-            offsets,
-            None,
-            minus_learning_rate,
-            trust_ratio,
-            momentum,
-        )
-    else:
-        left_out_chosen_update_tile(
-            g_ptr + start,
-            trace_ptr + start,
-            update_ptr + start,
-            offsets,
-            offsets < size - start,
-            minus_learning_rate,
-            trust_ratio,
-            momentum,
-        )
-
-
-@triton.jit
-def left_out_left_out_update_tile(
-    g_ptr, trace_ptr, update_ptr, offsets, inside, minus_learning_rate, momentum
-):
-    """Reads g, trace; writes trace, update."""
-    g = tl.load(g_ptr + offsets, mask=inside)
-    scale_by_learning_rate = minus_learning_rate * g
-    trace = tl.load(trace_ptr + offsets, mask=inside)
-    trace_next = scale_by_learning_rate + momentum * trace
-    tl.store(update_ptr + offsets, trace_next, mask=inside)
-    tl.store(trace_ptr + offsets, trace_next, mask=inside)
-
-
-@triton.jit
-def left_out_left_out_update(
-    scalars, g_ptr, trace_ptr, update_ptr, size, program, BLOCK: tl.constexpr
-):
-    """Reads g, trace; writes trace, update."""
-    minus_learning_rate = tl.load(scalars + 0)
-    momentum = tl.load(scalars + 1)
-    offsets = tl.arange(0, BLOCK)
-    start = tl.cast(program, tl.int64) * BLOCK
-    if start + BLOCK <= size:
-        left_out_left_out_update_tile(
-            g_ptr + start,
-            trace_ptr + start,
-            update_ptr + start,
-            offsets,
-            None,
-            minus_learning_rate,
-            momentum,
-        )
-    else:
-        left_out_left_out_update_tile(
-            g_ptr + start,
-            trace_ptr + start,
-            update_ptr + start,
-            offsets,
-            offsets < size - start,
-            minus_learning_rate,
-            momentum,
-        )
+    tl.store(trust_ratio_ptr, trust_ratio)

@@ -83,60 +83,10 @@ static void left_out_step(
   }
 }
 
-// Reads g, p, mu; writes mu, update.
-static void leaf_update(
-    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
-    const float* __restrict g_data, const float* __restrict p_data, float* __restrict mu_data,
-    float* __restrict update_data) {
-  using Real = float;
-  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
-  const auto one_minus_b1 = static_cast<Real>(scalars.one_minus_b1);
-  const auto b1 = static_cast<Real>(scalars.b1);
-  const auto weight_decay = static_cast<Real>(scalars.weight_decay);
-  const auto one_minus_b2 = static_cast<Real>(scalars.one_minus_b2);
-  const auto b2 = static_cast<Real>(scalars.b2);
-  OPTGEN_SIMD
-  for (int64_t i = slice.begin; i < slice.end; ++i) {
-    const auto g = g_data[i];
-    const auto mu = mu_data[i];
-    const auto direction = one_minus_b1 * g + b1 * mu;
-    const auto scale_by_lion = optgen::sign(direction);
-    const auto p = p_data[i];
-    const auto add_decayed_weights = scale_by_lion + weight_decay * p;
-    const auto mu_next = one_minus_b2 * g + b2 * mu;
-    update_data[i] = minus_learning_rate * add_decayed_weights;
-    mu_data[i] = mu_next;
-  }
-}
-
-// Reads g, mu; writes mu, update.
-static void left_out_update(
-    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
-    const float* __restrict g_data, float* __restrict mu_data, float* __restrict update_data) {
-  using Real = float;
-  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
-  const auto one_minus_b1 = static_cast<Real>(scalars.one_minus_b1);
-  const auto b1 = static_cast<Real>(scalars.b1);
-  const auto one_minus_b2 = static_cast<Real>(scalars.one_minus_b2);
-  const auto b2 = static_cast<Real>(scalars.b2);
-  OPTGEN_SIMD
-  for (int64_t i = slice.begin; i < slice.end; ++i) {
-    const auto g = g_data[i];
-    const auto mu = mu_data[i];
-    const auto direction = one_minus_b1 * g + b1 * mu;
-    const auto scale_by_lion = optgen::sign(direction);
-    const auto mu_next = one_minus_b2 * g + b2 * mu;
-    update_data[i] = minus_learning_rate * scale_by_lion;
-    mu_data[i] = mu_next;
-  }
-}
-
 // The kernels, in the order in which the tables name them.
 static const optgen::Kernel kernels[] = {
     {.vector = optgen::declare<leaf_step>()},
     {.vector = optgen::declare<left_out_step>()},
-    {.vector = optgen::declare<leaf_update>()},
-    {.vector = optgen::declare<left_out_update>()},
 };
 
 OPTGEN_EXPORT const char* optgen_launch(const optgen_call* call) {

@@ -53,31 +53,3 @@ def left_out_step(leaf, g, p, mu, minus_learning_rate, one_minus_b1, b1, one_min
     scale_by_lion = jnp.sign(direction)
     mu_next = one_minus_b2 * g + b2 * mu
     return {"p": p + minus_learning_rate * scale_by_lion, "mu": mu_next}
-
-
-def leaf_update(
-    leaf,
-    g,
-    p,
-    mu,
-    minus_learning_rate,
-    one_minus_b1,
-    b1,
-    weight_decay,
-    one_minus_b2,
-    b2,
-):
-    """Sweep that writes mu and update."""
-    direction = one_minus_b1 * g + b1 * mu
-    scale_by_lion = jnp.sign(direction)
-    add_decayed_weights = scale_by_lion + weight_decay * p
-    mu_next = one_minus_b2 * g + b2 * mu
-    return {"update": minus_learning_rate * add_decayed_weights, "mu": mu_next}
-
-
-def left_out_update(leaf, g, mu, minus_learning_rate, one_minus_b1, b1, one_minus_b2, b2):
-    """Sweep that writes mu and update."""
-    direction = one_minus_b1 * g + b1 * mu
-    scale_by_lion = jnp.sign(direction)
-    mu_next = one_minus_b2 * g + b2 * mu
-    return {"update": minus_learning_rate * scale_by_lion, "mu": mu_next}

@@ -114,81 +114,10 @@ static void left_out_step(
   }
 }
 
-// Reads g, p, mu, nu; writes mu, nu, update.
-static void leaf_update(
-    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
-    const float* __restrict g_data, const float* __restrict p_data, float* __restrict mu_data,
-    float* __restrict nu_data, float* __restrict update_data) {
-  using Real = float;
-  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
-  const auto b1 = static_cast<Real>(scalars.b1);
-  const auto one_minus_b1 = static_cast<Real>(scalars.one_minus_b1);
-  const auto bias_correction_b1 = static_cast<Real>(scalars.bias_correction_b1);
-  const auto bias_correction_b1_2 = static_cast<Real>(scalars.bias_correction_b1_2);
-  const auto one_minus_b2 = static_cast<Real>(scalars.one_minus_b2);
-  const auto b2 = static_cast<Real>(scalars.b2);
-  const auto bias_correction_b2 = static_cast<Real>(scalars.bias_correction_b2);
-  const auto eps_root = static_cast<Real>(scalars.eps_root);
-  const auto eps = static_cast<Real>(scalars.eps);
-  const auto weight_decay = static_cast<Real>(scalars.weight_decay);
-  OPTGEN_SIMD
-  for (int64_t i = slice.begin; i < slice.end; ++i) {
-    const auto g = g_data[i];
-    const auto mu = mu_data[i];
-    const auto mu_next = one_minus_b1 * g + b1 * mu;
-    const auto term = one_minus_b1 * (g / bias_correction_b1_2);
-    const auto mu_hat = b1 * (mu_next / bias_correction_b1) + term;
-    const auto nu = nu_data[i];
-    const auto nu_next = one_minus_b2 * (g * g) + b2 * nu;
-    const auto nu_hat = nu_next / bias_correction_b2;
-    const auto scale_by_adam = mu_hat / (std::sqrt(nu_hat + eps_root) + eps);
-    const auto p = p_data[i];
-    const auto add_decayed_weights = scale_by_adam + weight_decay * p;
-    update_data[i] = minus_learning_rate * add_decayed_weights;
-    mu_data[i] = mu_next;
-    nu_data[i] = nu_next;
-  }
-}
-
-// Reads g, mu, nu; writes mu, nu, update.
-static void left_out_update(
-    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
-    const float* __restrict g_data, float* __restrict mu_data, float* __restrict nu_data,
-    float* __restrict update_data) {
-  using Real = float;
-  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
-  const auto b1 = static_cast<Real>(scalars.b1);
-  const auto one_minus_b1 = static_cast<Real>(scalars.one_minus_b1);
-  const auto bias_correction_b1 = static_cast<Real>(scalars.bias_correction_b1);
-  const auto bias_correction_b1_2 = static_cast<Real>(scalars.bias_correction_b1_2);
-  const auto one_minus_b2 = static_cast<Real>(scalars.one_minus_b2);
-  const auto b2 = static_cast<Real>(scalars.b2);
-  const auto bias_correction_b2 = static_cast<Real>(scalars.bias_correction_b2);
-  const auto eps_root = static_cast<Real>(scalars.eps_root);
-  const auto eps = static_cast<Real>(scalars.eps);
-  OPTGEN_SIMD
-  for (int64_t i = slice.begin; i < slice.end; ++i) {
-    const auto g = g_data[i];
-    const auto mu = mu_data[i];
-    const auto mu_next = one_minus_b1 * g + b1 * mu;
-    const auto term = one_minus_b1 * (g / bias_correction_b1_2);
-    const auto mu_hat = b1 * (mu_next / bias_correction_b1) + term;
-    const auto nu = nu_data[i];
-    const auto nu_next = one_minus_b2 * (g * g) + b2 * nu;
-    const auto nu_hat = nu_next / bias_correction_b2;
-    const auto scale_by_adam = mu_hat / (std::sqrt(nu_hat + eps_root) + eps);
-    update_data[i] = minus_learning_rate * scale_by_adam;
-    mu_data[i] = mu_next;
-    nu_data[i] = nu_next;
-  }
-}
-
 // The kernels, in the order in which the tables name them.
 static const optgen::Kernel kernels[] = {
     {.vector = optgen::declare<leaf_step>()},
     {.vector = optgen::declare<left_out_step>()},
-    {.vector = optgen::declare<leaf_update>()},
-    {.vector = optgen::declare<left_out_update>()},
 };
 
 OPTGEN_EXPORT const char* optgen_launch(const optgen_call* call) {

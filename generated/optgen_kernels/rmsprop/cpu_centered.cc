@@ -53,36 +53,9 @@ static void leaf_step(
   }
 }
 
-// Reads g, nu, mu; writes nu, mu, update.
-static void leaf_update(
-    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
-    const float* __restrict g_data, float* __restrict nu_data, float* __restrict mu_data,
-    float* __restrict update_data) {
-  using Real = float;
-  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
-  const auto one_minus_decay = static_cast<Real>(scalars.one_minus_decay);
-  const auto decay = static_cast<Real>(scalars.decay);
-  const auto eps = static_cast<Real>(scalars.eps);
-  OPTGEN_SIMD
-  for (int64_t i = slice.begin; i < slice.end; ++i) {
-    const auto g = g_data[i];
-    const auto nu = nu_data[i];
-    const auto nu_hat = one_minus_decay * (g * g) + decay * nu;
-    const auto mu = mu_data[i];
-    const auto mu_hat = one_minus_decay * g + decay * mu;
-    const auto variance = nu_hat - mu_hat * mu_hat;
-    const auto scaling = (Real(1) / std::sqrt(variance + eps));
-    const auto scale_by_stddev = scaling * g;
-    update_data[i] = minus_learning_rate * scale_by_stddev;
-    mu_data[i] = mu_hat;
-    nu_data[i] = nu_hat;
-  }
-}
-
 // The kernels, in the order in which the tables name them.
 static const optgen::Kernel kernels[] = {
     {.vector = optgen::declare<leaf_step>()},
-    {.vector = optgen::declare<leaf_update>()},
 };
 
 OPTGEN_EXPORT const char* optgen_launch(const optgen_call* call) {

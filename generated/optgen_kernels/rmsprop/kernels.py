@@ -24,11 +24,7 @@ sequence variant 0 step float32 float32 float32 {
 }
 
 sequence variant 0 update float32 float32 float32 {
-  buffer g : float32[*] leaf
-  buffer nu : float32[*] leaf
-  buffer update : float32[*] leaf
-  sweep leaf_update phase 0 flat reads g updates nu writes update
-        scalars minus_learning_rate, one_minus_decay, decay, eps
+  xla leaf phase 0 because "one sweep, which XLA fuses with what takes the updates"
 }
 """,
 )

@@ -24,11 +24,3 @@ def leaf_step(leaf, g, p, nu, minus_learning_rate, one_minus_decay, decay, eps):
     scaling = lax.rsqrt(nu_hat + eps)
     scale_by_rms = scaling * g
     return {"p": p + minus_learning_rate * scale_by_rms, "nu": nu_hat}
-
-
-def leaf_update(leaf, g, nu, minus_learning_rate, one_minus_decay, decay, eps):
-    """Sweep that writes nu and update."""
-    nu_hat = one_minus_decay * (g * g) + decay * nu
-    scaling = lax.rsqrt(nu_hat + eps)
-    scale_by_rms = scaling * g
-    return {"update": minus_learning_rate * scale_by_rms, "nu": nu_hat}

@@ -28,13 +28,3 @@ def leaf_step(leaf, g, p, nu, mu, minus_learning_rate, one_minus_decay, decay, e
     scaling = lax.rsqrt(variance + eps)
     scale_by_stddev = scaling * g
     return {"p": p + minus_learning_rate * scale_by_stddev, "mu": mu_hat, "nu": nu_hat}
-
-
-def leaf_update(leaf, g, nu, mu, minus_learning_rate, one_minus_decay, decay, eps):
-    """Sweep that writes nu, mu and update."""
-    nu_hat = one_minus_decay * (g * g) + decay * nu
-    mu_hat = one_minus_decay * g + decay * mu
-    variance = nu_hat - mu_hat * mu_hat
-    scaling = lax.rsqrt(variance + eps)
-    scale_by_stddev = scaling * g
-    return {"update": minus_learning_rate * scale_by_stddev, "mu": mu_hat, "nu": nu_hat}

@@ -27,13 +27,3 @@ def leaf_step(leaf, g, p, nu, trace, minus_learning_rate, one_minus_decay, decay
     scale_by_learning_rate = minus_learning_rate * scale_by_rms
     trace_next = scale_by_learning_rate + momentum * trace
     return {"p": p + trace_next, "nu": nu_hat, "trace": trace_next}
-
-
-def leaf_update(leaf, g, nu, trace, minus_learning_rate, one_minus_decay, decay, eps, momentum):
-    """Sweep that writes nu, trace and update."""
-    nu_hat = one_minus_decay * (g * g) + decay * nu
-    scaling = lax.rsqrt(nu_hat + eps)
-    scale_by_rms = scaling * g
-    scale_by_learning_rate = minus_learning_rate * scale_by_rms
-    trace_next = scale_by_learning_rate + momentum * trace
-    return {"update": trace_next, "nu": nu_hat, "trace": trace_next}

@@ -39,28 +39,9 @@ static void leaf_step(
   }
 }
 
-// Reads g, trace; writes trace, update.
-static void leaf_update(
-    const optgen::Leaf&, const optgen::Slice& slice, const Scalars& scalars,
-    const float* __restrict g_data, float* __restrict trace_data, float* __restrict update_data) {
-  using Real = float;
-  const auto minus_learning_rate = static_cast<Real>(scalars.minus_learning_rate);
-  const auto momentum = static_cast<Real>(scalars.momentum);
-  OPTGEN_SIMD
-  for (int64_t i = slice.begin; i < slice.end; ++i) {
-    const auto g = g_data[i];
-    const auto trace = trace_data[i];
-    const auto trace_next = g + momentum * trace;
-    const auto trace_2 = g + momentum * trace_next;
-    update_data[i] = minus_learning_rate * trace_2;
-    trace_data[i] = trace_next;
-  }
-}
-
 // The kernels, in the order in which the tables name them.
 static const optgen::Kernel kernels[] = {
     {.vector = optgen::declare<leaf_step>()},
-    {.vector = optgen::declare<leaf_update>()},
 };
 
 OPTGEN_EXPORT const char* optgen_launch(const optgen_call* call) {

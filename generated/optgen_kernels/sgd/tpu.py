@@ -15,8 +15,3 @@ a TPU's vector memory and out, and combines what they are reduced to.
 def leaf_step(leaf, g, p, minus_learning_rate):
     """Sweep that writes p."""
     return {"p": p + minus_learning_rate * g}
-
-
-def leaf_update(leaf, g, minus_learning_rate):
-    """Sweep that writes update."""
-    return {"update": minus_learning_rate * g}

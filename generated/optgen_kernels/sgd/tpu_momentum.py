@@ -17,9 +17,3 @@ def leaf_step(leaf, g, p, trace, minus_learning_rate, momentum):
     """Sweep that writes p and trace."""
     trace_next = g + momentum * trace
     return {"p": p + minus_learning_rate * trace_next, "trace": trace_next}
-
-
-def leaf_update(leaf, g, trace, minus_learning_rate, momentum):
-    """Sweep that writes trace and update."""
-    trace_next = g + momentum * trace
-    return {"update": minus_learning_rate * trace_next, "trace": trace_next}

@@ -19,10 +19,3 @@ def leaf_step(leaf, g, p, trace, minus_learning_rate, momentum):
     trace_next = g + momentum * trace
     trace_2 = g + momentum * trace_next
     return {"p": p + minus_learning_rate * trace_2, "trace": trace_next}
-
-
-def leaf_update(leaf, g, trace, minus_learning_rate, momentum):
-    """Sweep that writes trace and update."""
-    trace_next = g + momentum * trace
-    trace_2 = g + momentum * trace_next
-    return {"update": minus_learning_rate * trace_2, "trace": trace_next}

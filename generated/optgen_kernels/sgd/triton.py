@@ -32,24 +32,3 @@ def leaf_step(scalars, g_ptr, p_ptr, size, program, BLOCK: tl.constexpr):
         leaf_step_tile(
             g_ptr + start, p_ptr + start, offsets, offsets < size - start, minus_learning_rate
         )
-
-
-@triton.jit
-def leaf_update_tile(g_ptr, update_ptr, offsets, inside, minus_learning_rate):
-    """Reads g; writes update."""
-    g = tl.load(g_ptr + offsets, mask=inside)
-    tl.store(update_ptr + offsets, minus_learning_rate * g, mask=inside)
-
-
-@triton.jit
-def leaf_update(scalars, g_ptr, update_ptr, size, program, BLOCK: tl.constexpr):
-    """Reads g; writes update."""
-    minus_learning_rate = tl.load(scalars + 0)
-    offsets = tl.arange(0, BLOCK)
-    start = tl.cast(program, tl.int64) * BLOCK
-    if start + BLOCK <= size:
-        leaf_update_tile(g_ptr + start, update_ptr + start, offsets, None, minus_learning_rate)
-    else:
-        leaf_update_tile(
-            g_ptr + start, update_ptr + start, offsets, offsets < size - start, minus_learning_rate
-        )
