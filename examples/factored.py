@@ -43,7 +43,7 @@ def main():
     print(f"its state takes {small:,} bytes, Adam's {large:,}")
     for _ in range(100):
         grads = jax.tree.map(lambda p: 2 * p, params)
-        params, state = tx.step(grads, state, params)
+        params, state = tx.step(params, state, grads=grads)
     loss = sum(float(jnp.mean(p**2)) for p in jax.tree.leaves(params))
     print(f"loss {loss:.2e}")
     assert loss < 1e-2

@@ -34,7 +34,7 @@ def descend(tx, steps=500):
 
     @jax.jit
     def step(params, state):
-        return tx.step(jax.grad(loss)(params), state, params)
+        return tx.step(params, state, grads=jax.grad(loss)(params))
 
     for _ in range(steps):
         params, state = step(params, state)

@@ -31,7 +31,7 @@ def main(steps=200):
         grads = jax.tree.map(lambda p: 2 * p, params)  # of the sum of squares
         if i % 50 == 25:
             grads["b"] = grads["b"].at[0].set(jnp.nan)  # one element of one leaf
-        params, state = step(grads, state, params)
+        params, state = step(params, state, grads=grads)
     loss = sum(float(jnp.sum(p**2)) for p in jax.tree.leaves(params))
     print(f"loss {loss:.3f} after {int(state.count)} batches, {int(state.bad_batches)} of them bad")
     assert loss < 0.1

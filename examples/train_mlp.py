@@ -37,7 +37,7 @@ def main(steps=300):
         loss, grads = jax.value_and_grad(lambda p: jnp.mean((apply_mlp(p, x)[:, 0] - y) ** 2))(
             params
         )
-        params, state = tx.step(grads, state, params)  # no tree of updates is written
+        params, state = tx.step(params, state, grads=grads)  # no tree of updates is written
         return params, state, loss
 
     params = init_mlp(jax.random.key(0), [2, 64, 64, 1])

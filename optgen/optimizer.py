@@ -47,7 +47,7 @@ class Optimizer(Transformation):
     """An optimizer: what a rule returns when it is given its hyperparameters.
 
     An ``optax.GradientTransformationExtraArgs`` with ``init(params)`` and
-    ``update(grads, state, params)``; besides, ``step(grads, state, params)`` updates the
+    ``update(grads, state, params)``; besides, ``step(params, state, grads=grads)`` updates the
     parameters in one pass.
 
     Attributes:

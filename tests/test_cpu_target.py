@@ -67,8 +67,8 @@ def test_kernels_and_jnp_agree_on_every_kind_of_leaf(name, dtype):
             updates, state = native.update(grads, state, p)
             wanted, expected = portable.update(grads, expected, q)
             close(updates, wanted, {"float32": 2e-6}.get(dtype, 2e-2))
-        p, state = native.step(grads, state, p)
-        q, expected = portable.step(grads, expected, q)
+        p, state = native.step(p, state, grads=grads)
+        q, expected = portable.step(q, expected, grads=grads)
     tolerance = {"float32": 2e-6, "bfloat16": 2e-2, "float16": 4e-3}[dtype]
     close(p, q, tolerance)
     close(state, expected, tolerance)
@@ -137,16 +137,16 @@ def test_one_function_serves_every_order_in_memory(dtype):
             expected, wanted = portable.update(grads, wanted, params)
         tolerance = {"float32": 2e-6, "bfloat16": 2e-2, "float16": 4e-3, "float64": 1e-14}[dtype]
         close((updates, got), (expected, wanted), tolerance)
-        got = native.step(grads, native.init(params), params)
-        close(got, portable.step(grads, portable.init(params), params), tolerance)
+        got = native.step(params, native.init(params), grads=grads)
+        close(got, portable.step(params, portable.init(params), grads=grads), tolerance)
 
 
 def test_a_batch_that_is_innermost_in_memory_is_left_to_xla():
     params = {"w": random_tree({"w": (130, 140, 3)})["w"]}
     native, portable = make("adafactor", "cpu"), make("adafactor", "xla")
     assert "rows and columns are not innermost in memory" in str(native.explain(params))
-    got = native.step(params, native.init(params), params)
-    close(got, portable.step(params, portable.init(params), params), 1e-6)
+    got = native.step(params, native.init(params), grads=params)
+    close(got, portable.step(params, portable.init(params), grads=params), 1e-6)
 
 
 @dsl.rule
@@ -215,8 +215,8 @@ def test_reductions_that_keep_any_dimensions(rule, shapes):
     state, expected = native.init(p), portable.init(q)
     for seed in range(3):
         grads = random_tree(shapes, seed + 1)
-        p, state = native.step(grads, state, p)
-        q, expected = portable.step(grads, expected, q)
+        p, state = native.step(p, state, grads=grads)
+        q, expected = portable.step(q, expected, grads=grads)
     close((p, state), (q, expected), 1e-5)
     assert not any(launch.by_xla for launch in native.plan(p).launches)
 
@@ -225,8 +225,8 @@ def test_float64_leaves_are_computed_in_float64():
     with jax.enable_x64(True):
         params = tree(dtype="float64")
         native, portable = make("adafactor", "cpu"), make("adafactor", "xla")
-        got = native.step(tree(1, "float64"), native.init(params), params)
-        wanted = portable.step(tree(1, "float64"), portable.init(params), params)
+        got = native.step(params, native.init(params), grads=tree(1, "float64"))
+        wanted = portable.step(params, portable.init(params), grads=tree(1, "float64"))
         close(got, wanted, 1e-13)
 
 
@@ -234,8 +234,8 @@ def test_dtypes_may_be_mixed_in_one_tree():
     params = {"a": tree()["wide"], "b": tree(dtype="bfloat16")["wide"]}
     grads = {"a": tree(1, "bfloat16")["wide"], "b": tree(1)["wide"]}
     native, portable = make("adamw", "cpu"), make("adamw", "xla")
-    got = native.step(grads, native.init(params), params)[0]
-    wanted = portable.step(grads, portable.init(params), params)[0]
+    got = native.step(params, native.init(params), grads=grads)[0]
+    wanted = portable.step(params, portable.init(params), grads=grads)[0]
     close(got["a"], wanted["a"], 1e-6)
     close(got["b"], wanted["b"], 1e-2)
     assert got["b"].dtype == jnp.bfloat16
@@ -245,7 +245,7 @@ def compiled_step(tx, params):
     state = jax.eval_shape(tx.init, params)
 
     def step(params, state, grads):
-        return tx.step(grads, state, params)
+        return tx.step(params, state, grads=grads)
 
     return jax.jit(step, donate_argnums=(0, 1)).lower(params, state, params).compile().as_text()
 
@@ -271,7 +271,7 @@ def test_kernels_work_in_scan_vmap_grad_and_eval_shape():
         def body(carry, seed):
             params, state = carry
             grads = jax.tree.map(lambda p: p * seed, params)
-            return tx.step(grads, state, params), None
+            return tx.step(params, state, grads=grads), None
 
         return jax.lax.scan(body, (params, state), jnp.arange(1.0, 4.0))[0]
 
@@ -279,14 +279,14 @@ def test_kernels_work_in_scan_vmap_grad_and_eval_shape():
 
     def loss(tx, scale):
         grads = jax.tree.map(lambda p: p * scale, params)
-        return jnp.sum(tx.step(grads, state, params)[0]["w"] ** 2)
+        return jnp.sum(tx.step(params, state, grads=grads)[0]["w"] ** 2)
 
     got = jax.vmap(lambda scale: loss(tx, scale))(jnp.asarray([1.0, 2.0]))
     close(got, jnp.stack([loss(portable, 1.0), loss(portable, 2.0)]), 1e-5)
     assert float(jax.grad(loss, 1)(tx, 1.5)) == pytest.approx(
         float(jax.grad(loss, 1)(portable, 1.5)), rel=1e-4, abs=1e-6
     )
-    shapes = jax.eval_shape(tx.step, params, state, params)[0]
+    shapes = jax.eval_shape(tx.step, params, state, grads=params)[0]
     assert shapes["w"].shape == params["w"].shape
 
 
@@ -301,7 +301,7 @@ def test_new_values_of_hyperparameters_compile_nothing_again():
     params = jnp.ones(3)
     for rate in (0.1, 0.2, lambda count: 0.3):
         tx = plain(rate, target="cpu")
-        tx.step(params, tx.init(params), params)
+        tx.step(params, tx.init(params), grads=params)
     assert len(counted) == 1
 
 
@@ -310,8 +310,8 @@ def test_non_finite_gradients_mean_what_they_mean_in_jnp():
     params = jax.tree.map(jnp.ones_like, grads)
     for name in ("adamw", "lion", "lamb", CHAIN):
         native, portable = make(name, "cpu"), make(name, "xla")
-        got = native.step(grads, native.init(params), params)
-        wanted = portable.step(grads, portable.init(params), params)
+        got = native.step(params, native.init(params), grads=grads)
+        wanted = portable.step(params, portable.init(params), grads=grads)
         for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True):
             np.testing.assert_array_equal(np.isnan(a), np.isnan(b), err_msg=name)
             np.testing.assert_array_equal(np.isinf(a), np.isinf(b), err_msg=name)
@@ -384,7 +384,7 @@ RESULT = """
     tx = optgen.chain(optgen.adafactor(1e-2), optgen.clip_by_global_norm(0.1), target="cpu")
     state = tx.init(params)
     for _ in range(2):
-        params, state = tx.step(params, state, params)
+        params, state = tx.step(params, state, grads=params)
     leaves = jax.tree.leaves((params, state))
     print(hash(b"".join(np.asarray(leaf).tobytes() for leaf in leaves)))
 """
@@ -426,7 +426,7 @@ def test_over_several_devices_auto_is_xla_and_partitions():
         tx = optgen.adamw(1e-3)
         with jax.set_mesh(mesh):
             state = jax.jit(tx.init)(params)
-            text = jax.jit(tx.step).lower(params, state, params).compile().as_text()
+            text = jax.jit(tx.step).lower(params, state, grads=params).compile().as_text()
         print("optgen_cpu" in text, "all-gather" in text)
     """
     environment = {

@@ -822,10 +822,22 @@ def no_parameters_for_a_rule_that_reads_them():
     updated(decayed(0.1), params=None)
 
 
-@refused(TreeError, "step updates the parameters", "grads, state, params")
+@refused(TreeError, "plain.step takes two trees by position", "tx.step(params, state, grads=grads)")
+def a_step_in_the_order_of_an_update():
+    tx = plain(0.1)
+    tx.step(PARAMS, tx.init(PARAMS), PARAMS)
+
+
+@refused(TreeError, "plain.step needs the gradients", "tx.step(params, state, grads=grads)")
+def a_step_without_gradients():
+    tx = plain(0.1)
+    tx.step(PARAMS, tx.init(PARAMS))
+
+
+@refused(TreeError, "step updates the parameters", "tx.step(params, state, grads=grads)")
 def no_parameters_for_a_step():
     tx = plain(0.1)
-    tx.step(PARAMS, tx.init(PARAMS), None)
+    tx.step(None, tx.init(PARAMS), grads=PARAMS)
 
 
 @refused(TreeError, "grads is None", "jax.grad")

@@ -61,8 +61,8 @@ def test_a_package_and_its_rule_are_the_same_optimizer(name):
     p = q = params
     for seed in range(3):
         grads = grads_like(params, seed)
-        p, state = packaged.step(grads, state, p)
-        q, expected = ruled.step(grads, expected, q)
+        p, state = packaged.step(p, state, grads=grads)
+        q, expected = ruled.step(q, expected, grads=grads)
     for got, wanted in zip(
         jax.tree.leaves((p, state)), jax.tree.leaves((q, expected)), strict=True
     ):
@@ -145,7 +145,7 @@ def test_packages_and_their_optimizers_are_pickled():
     again = pickle.loads(pickle.dumps(tx))
     state = tx.init(params)
     np.testing.assert_array_equal(
-        again.step(params, state, params)[0], tx.step(params, state, params)[0]
+        again.step(params, state, grads=params)[0], tx.step(params, state, grads=params)[0]
     )
     assert pickle.loads(pickle.dumps(optgen_kernels.adamw)).name == "adamw"
 
@@ -170,7 +170,7 @@ def test_packages_need_jax_and_the_runtime_only():
         params = {{"w": jnp.ones((2, 3)), "b": jnp.ones(3)}}
         state = tx.init(params)
         for _ in range(3):
-            params, state = tx.step(params, state, params)
+            params, state = tx.step(params, state, grads=params)
         assert int(state.count) == 3
         assert float(params["b"][0]) < 0.8
         loaded = [name for name in sys.modules if name.startswith("optgen.")]

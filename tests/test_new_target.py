@@ -165,7 +165,7 @@ def test_a_target_in_one_file_runs_stock_rules(numpy_target, name):
     theirs = getattr(optax, name)(learning_rate=1e-2)
     state, their_state, their_params = mine.init(params), theirs.init(params), params
     for _ in range(3):
-        params, state = jax.jit(mine.step)(grads, state, params)
+        params, state = jax.jit(mine.step)(params, state, grads=grads)
         updates, their_state = theirs.update(grads, their_state, their_params)
         their_params = optax.apply_updates(their_params, updates)
     for k in shapes:

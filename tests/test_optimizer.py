@@ -18,7 +18,7 @@ def steps(tx, params, grads, count=1):
     """The parameters and the state after some fused steps with the same gradients."""
     state = tx.init(params)
     for _ in range(count):
-        params, state = tx.step(grads, state, params)
+        params, state = tx.step(params, state, grads=grads)
     return params, state
 
 
@@ -31,7 +31,7 @@ def test_absent_leaves_stay_absent(absent):
     tx = optgen.chain(optgen.clip_by_global_norm(1.0), optgen.adamw(0.1))
     state = tx.init(params)
     updates, state = tx.update(params, state, params)
-    after, state = tx.step(params, state, params)
+    after, state = tx.step(params, state, grads=params)
     for found in (updates, after, state.mu, state.nu):
         assert found["absent"] == absent
         assert found["w"].shape == (3,)
@@ -46,7 +46,7 @@ def test_a_leaf_without_a_gradient_is_left_alone(absent):
 
     updates, after = tx.update(grads, state, params)
     assert updates["frozen"] == absent
-    stepped, _ = tx.step(grads, state, params)
+    stepped, _ = tx.step(params, state, grads=grads)
     np.testing.assert_array_equal(stepped["frozen"], params["frozen"])
     assert np.all(stepped["w"] != params["w"])
     for slot in ("mu", "nu"):
@@ -55,11 +55,11 @@ def test_a_leaf_without_a_gradient_is_left_alone(absent):
 
     # It counts for nothing in a reduction over the tree either: as if it were not there.
     alone, _ = tx.step(
-        {"w": grads["w"]},
+        {"w": params["w"]},
         jax.tree.map(lambda leaf: leaf, state).replace(
             mu={"w": state.mu["w"]}, nu={"w": state.nu["w"]}
         ),
-        {"w": params["w"]},
+        grads={"w": grads["w"]},
     )
     np.testing.assert_array_equal(stepped["w"], alone["w"])
 
@@ -100,7 +100,7 @@ def test_leaves_of_several_dtypes_each_keep_theirs(x64):
         tx = optgen.chain(optgen.clip_by_global_norm(1.0), optgen.adamw(0.1, weight_decay=0.1))
         state = tx.init(params)
         updates, _ = tx.update(params, state, params)
-        after, state = tx.step(params, state, params)
+        after, state = tx.step(params, state, grads=params)
         for found in (updates, after, state.mu, state.nu):
             assert {name: leaf.dtype.name for name, leaf in found.items()} == dict(
                 zip(dtypes, dtypes, strict=True)
@@ -109,7 +109,7 @@ def test_leaves_of_several_dtypes_each_keep_theirs(x64):
         # The arithmetic is that of float32, rounded once at the end.
         wide = {name: leaf.astype("float32") for name, leaf in params.items() if name != "float64"}
         wide |= {name: leaf for name, leaf in params.items() if name == "float64"}
-        expected, _ = tx.step(wide, tx.init(wide), wide)
+        expected, _ = tx.step(wide, tx.init(wide), grads=wide)
         for name in dtypes:
             rounded = np.asarray(expected[name].astype(name), np.float64)
             np.testing.assert_array_equal(np.asarray(after[name], np.float64), rounded)
@@ -123,7 +123,7 @@ def test_leaves_of_several_dtypes_each_keep_theirs(x64):
 def test_step_rounds_once_where_update_and_apply_round_twice():
     params, grads = jnp.bfloat16([1.0]), jnp.bfloat16([1.0])
     tx = optgen.sgd(0.00389)  # half a unit in the last place below 1, less a little
-    stepped, _ = tx.step(grads, tx.init(params), params)
+    stepped, _ = tx.step(params, tx.init(params), grads=grads)
     exact = np.float32(1) - np.float32(0.00389)
     np.testing.assert_array_equal(stepped, jnp.bfloat16([exact]))
 
@@ -135,7 +135,7 @@ def test_gradients_may_be_wider_than_the_parameters():
     state = tx.init(params)
     updates, after = tx.update(grads, state, params)
     assert updates["w"].dtype == jnp.float32
-    stepped, _ = tx.step(grads, state, params)
+    stepped, _ = tx.step(params, state, grads=grads)
     assert stepped["w"].dtype == after.mu["w"].dtype == jnp.bfloat16
 
 
@@ -143,7 +143,7 @@ def test_the_count_stops_at_the_largest_int32():
     tx, params = optgen.adam(0.1), jnp.ones(3)
     last = jnp.int32(np.iinfo(np.int32).max)
     state = tx.init(params).replace(count=last)
-    after, state = tx.step(params, state, params)
+    after, state = tx.step(params, state, grads=params)
     assert state.count == last
     assert np.all(np.isfinite(after))
 
@@ -201,7 +201,7 @@ def test_masks_say_what_they_say_to_optax(mask):
     params = {"dense": tree(w=[1.0, 2.0], b=3.0), "scale": jnp.float32(4.0)}
     grads = jax.tree.map(jnp.zeros_like, params)
     found, _ = optgen.adamw(0.1, weight_decay=0.5, mask=MASKS[mask]).step(
-        grads, optgen.adamw(0.1).init(params), params
+        params, optgen.adamw(0.1).init(params), grads=grads
     )
     theirs = optax.adamw(0.1, weight_decay=0.5, mask=MASKS[mask])
     updates, _ = theirs.update(grads, theirs.init(params), params)

@@ -40,7 +40,7 @@ def use(tx, params=None):
     params = tree() if params is None else params
     state = tx.init(params)
     updates, state = tx.update(params, state, params)
-    return jax.block_until_ready(tx.step(updates, state, params))
+    return jax.block_until_ready(tx.step(params, state, grads=updates))
 
 
 def other_values(rule):
@@ -102,10 +102,10 @@ def test_a_schedule_instead_of_a_number_compiles_no_step():
 
 def test_a_schedule_that_moves_compiles_nothing():
     tx, params = optgen.adamw(optax.cosine_decay_schedule(0.1, 10)), tree()
-    params, state = tx.step(params, tx.init(params), params)
+    params, state = tx.step(params, tx.init(params), grads=params)
     with counting() as seen:
         for _ in range(3):
-            params, state = tx.step(params, state, params)
+            params, state = tx.step(params, state, grads=params)
     assert not seen
 
 
@@ -116,7 +116,7 @@ def test_hyperparameters_as_arguments_of_a_jitted_step():
     def step(params, state, grads, learning_rate, decay):
         traced.append(1)
         tx = optgen.adamw(learning_rate, weight_decay=decay, b2=1 - decay)
-        return tx.step(grads, state, params)
+        return tx.step(params, state, grads=grads)
 
     params = tree()
     state = optgen.adamw(0.1).init(params)
@@ -154,7 +154,7 @@ def test_optimizers_made_inside_a_scan_trace_the_rule_once():
 
     def body(params, learning_rate):
         tx = counted(learning_rate)
-        return tx.step(params, tx.init(params), params)[0], None
+        return tx.step(params, tx.init(params), grads=params)[0], None
 
     rates = jnp.linspace(0.1, 0.2, 5)
     jax.jit(lambda p: jax.lax.scan(body, p, rates))({"only": jnp.ones((11, 13))})
@@ -187,7 +187,7 @@ def test_one_trace_for_each_distinct_leaf_signature():
     assert seen[TRACE, "leaf"] <= 2 * 5  # for `update`, and for `step`
 
     counted(0.1).source("xla", params)
-    jax.jit(counted(0.3, decay=0.5).step)(params, counted(0.3).init(params), params)
+    jax.jit(counted(0.3, decay=0.5).step)(params, counted(0.3).init(params), grads=params)
     use(counted(0.2), params)  # for the kernels of this machine, if it can compile them
     use(counted(0.2), params[:7])
     use(counted(0.2), {"a": params[3], "b": {"c": params[8]}})

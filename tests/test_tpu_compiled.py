@@ -34,7 +34,7 @@ def compiled(chip, tx, params):
     state = jax.eval_shape(tx.init, params)
 
     def step(params, state, grads):
-        return tx.step(grads, state, params)
+        return tx.step(params, state, grads=grads)
 
     return chips.compile_for(chip, step, params, state, params, donate_argnums=(0, 1))
 
@@ -139,7 +139,8 @@ def test_one_export_carries_the_kernels_of_every_platform():
         arrays, tree = jax.tree.flatten((params, tx.init(params), params))
 
         def step(*arrays):
-            return jax.tree.leaves(tx.step(*jax.tree.unflatten(tree, arrays)))
+            params, state, grads = jax.tree.unflatten(tree, arrays)
+            return jax.tree.leaves(tx.step(params, state, grads=grads))
 
         exported = export.export(
             jax.jit(step),

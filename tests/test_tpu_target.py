@@ -76,7 +76,7 @@ def test_kernels_and_jnp_agree_tile_by_tile(name, dtype, where):
         state, tolerance = kernels.init(p), {"float32": 2e-6, "bfloat16": 2e-2}[dtype]
         grads = random_tree(SHAPES, 1, dtype)
         got, wanted = (
-            tx.update(grads, state, p) if name == "lamb" else tx.step(grads, state, p)
+            tx.update(grads, state, p) if name == "lamb" else tx.step(p, state, grads=grads)
             for tx in (kernels, portable)
         )
         close(got, wanted, tolerance)
@@ -132,7 +132,7 @@ def test_small_slots_are_given_and_returned_as_they_are_stored(tiny, where):
     with machine(where, tiny=tiny):
         kernels, portable = small_slots(0.1, target="tpu"), small_slots(0.1, target="xla")
         state = kernels.init(params)
-        got, wanted = (tx.step(params, state, params) for tx in (kernels, portable))
+        got, wanted = (tx.step(params, state, grads=params) for tx in (kernels, portable))
         close(got, wanted, 5e-3)
 
 
@@ -144,7 +144,7 @@ def test_what_does_not_fit_in_vmem_is_swept_again(monkeypatch, where):
         monkeypatch.setattr(launches, "_stays", lambda *_: False)
         kernels, portable = factored("tpu"), factored("xla")
         state = kernels.init(params)
-        got, wanted = (tx.step(params, state, params) for tx in (kernels, portable))
+        got, wanted = (tx.step(params, state, grads=params) for tx in (kernels, portable))
         close(got, wanted, 2e-6)
 
 
@@ -183,7 +183,7 @@ def test_float64_and_float16_are_left_to_jnp_beside_the_kernels():
         params = {"wide": jnp.ones(200, "float64"), "half": jnp.ones(200, "float16")}
         params["single"] = jnp.ones(200, "float32")
         got, wanted = (
-            tx.step(params, tx.init(params), params)[0]
+            tx.step(params, tx.init(params), grads=params)[0]
             for tx in (make("adamw", "tpu"), make("adamw", "xla"))
         )
         close(got, wanted, 1e-6)
@@ -234,7 +234,7 @@ def test_without_the_interpreter_the_target_refuses_the_cpu(monkeypatch):
     if jax.default_backend() == "tpu":
         pytest.skip("a TPU is here")
     with pytest.raises(TargetError, match="lowered for tpu, and this one is lowered for another"):
-        tx.step(params, tx.init(params), params)
+        tx.step(params, tx.init(params), grads=params)
 
 
 def test_a_generation_that_there_is_not(monkeypatch):

@@ -102,7 +102,7 @@ def test_dtypes_may_be_mixed_in_one_tree():
         for n, x in random_tree(shapes, 1).items()
     }
     tx = make("adamw", "triton")
-    got = tx.step(grads, tx.init(params), params)[0]
+    got = tx.step(params, tx.init(params), grads=grads)[0]
     assert {n: x.dtype.name for n, x in got.items()} == stored
     with jax.enable_x64(True):
         reference = optax.adamw(1e-2, weight_decay=0.1)
@@ -275,8 +275,8 @@ def test_a_matrix_and_its_transpose_are_one_function_and_one_result():
     for turn in (lambda x: x, jnp.transpose):
         params, grads = turn(p), turn(g)
         sources = tx.source("triton", params)
-        params, state = tx.step(grads, tx.init(params), params)
-        params, state = tx.step(grads, state, params)
+        params, state = tx.step(params, tx.init(params), grads=grads)
+        params, state = tx.step(params, state, grads=grads)
         results.append((sources, turn(params), state))
     (source, wide, _), (other, tall, _) = results
     assert source.partition("@triton.jit")[2] == other.partition("@triton.jit")[2]
@@ -360,7 +360,7 @@ def test_gradients_that_are_not_finite_mean_what_they_mean_in_optax(name):
 def test_results_are_the_same_to_the_last_bit_each_time():
     params, grads = random_tree(SHAPES), random_tree(SHAPES, 1)
     tx = optgen.chain(factored("auto"), optgen.clip_by_global_norm(0.1), target="triton")
-    first, second = (tx.step(grads, tx.init(params), params) for _ in range(2))
+    first, second = (tx.step(params, tx.init(params), grads=grads) for _ in range(2))
     for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -368,10 +368,10 @@ def test_results_are_the_same_to_the_last_bit_each_time():
 def test_a_leaf_does_not_depend_on_those_beside_it():
     params, grads = random_tree(SHAPES), random_tree(SHAPES, 1)
     tx = make("adamw", "triton")
-    together, _ = tx.step(grads, tx.init(params), params)
+    together, _ = tx.step(params, tx.init(params), grads=grads)
     for name in ("tail", "wide", "kernel"):
         p, g = {name: params[name]}, {name: grads[name]}
-        alone, _ = tx.step(g, tx.init(p), p)
+        alone, _ = tx.step(p, tx.init(p), grads=g)
         np.testing.assert_array_equal(alone[name], together[name])
 
 
@@ -386,7 +386,7 @@ def test_new_values_of_hyperparameters_compile_nothing_again():
     params = jnp.ones(3)
     for rate in (0.5, 0.25, lambda count: 0.125):
         tx = plain(rate, target="triton")
-        got, _ = tx.step(params, tx.init(params), params)
+        got, _ = tx.step(params, tx.init(params), grads=params)
         value = rate(0) if callable(rate) else rate
         np.testing.assert_array_equal(got, np.full(3, 1 - value, "float32"))
     assert len(traced) == 1
@@ -400,7 +400,7 @@ def test_kernels_work_in_scan():
     def many(params, state):
         def body(carry, scale):
             params, state = carry
-            return tx.step(jax.tree.map(lambda p: p * scale, params), state, params), None
+            return tx.step(params, state, grads=jax.tree.map(lambda p: p * scale, params)), None
 
         return jax.lax.scan(body, (params, state), jnp.arange(1.0, 4.0))[0][0]
 
@@ -427,7 +427,7 @@ def test_a_step_has_derivatives():
 def test_vmap_is_refused_with_the_remedy():
     tx, params = make("adamw", "triton"), jnp.ones((2, 3))
     with pytest.raises(TargetError, match='cannot be batched by jax.vmap.*target="xla"'):
-        jax.jit(jax.vmap(lambda p: tx.step(p, tx.init(p), p)[0]))(params)
+        jax.jit(jax.vmap(lambda p: tx.step(p, tx.init(p), grads=p)[0]))(params)
 
 
 def test_kernels_that_are_not_for_this_platform_say_how_to_run_them(where, monkeypatch):

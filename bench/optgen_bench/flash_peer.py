@@ -22,7 +22,7 @@ _NAMES = {"adam": "flash_adam", "adamw": "flash_adamw", "lion": "flash_lion", "s
 
 @dataclasses.dataclass(frozen=True)
 class Stepping:
-    """Its optimizer, with the arguments of `step` in the order of optgen's.
+    """Its optimizer, with the arguments of `step` named as optgen's.
 
     Attributes:
       make: takes its settings.
@@ -35,8 +35,8 @@ class Stepping:
     def init(self, parameters: Any) -> Any:
         return self._for(parameters).init(parameters)
 
-    def step(self, gradients: Any, state: Any, parameters: Any) -> tuple[Any, Any]:
-        parameters, state = self._for(parameters).step(parameters, state, gradients)
+    def step(self, parameters: Any, state: Any, grads: Any) -> tuple[Any, Any]:
+        parameters, state = self._for(parameters).step(parameters, state, grads)
         return parameters, state
 
     def _for(self, parameters: Any) -> Any:

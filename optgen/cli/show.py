@@ -78,7 +78,7 @@ def _stablehlo(request: Request) -> str:
     state = jax.eval_shape(request.optimizer.init, request.tree)
 
     def step(params: Any, state: Any, grads: Any) -> Any:  # in the order of what is donated
-        return request.optimizer.step(grads, state, params)
+        return request.optimizer.step(params, state, grads=grads)
 
     jitted = jax.jit(step, donate_argnums=(0, 1))
     return str(jitted.lower(request.tree, state, request.tree).as_text())

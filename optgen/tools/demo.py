@@ -214,13 +214,13 @@ def _train_step(tx: Any) -> Callable[..., tuple[Any, Any, Any]]:
 
     def step(params: Any, state: Any, images: Any, labels: Any) -> tuple[Any, Any, Any]:
         loss, grads = jax.value_and_grad(_loss)(params, images, labels)
-        params, state = apply(grads, state, params)
+        params, state = apply(params, state, grads=grads)
         return params, state, loss
 
     return jax.jit(step, donate_argnums=(0, 1))
 
 
-def _optax_step(tx: Any, grads: Any, state: Any, params: Any) -> tuple[Any, Any]:
+def _optax_step(tx: Any, params: Any, state: Any, *, grads: Any) -> tuple[Any, Any]:
     updates, state = tx.update(grads, state, params)
     return optax.apply_updates(params, updates), state
 

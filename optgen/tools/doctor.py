@@ -141,7 +141,7 @@ def _step_is_right(target: str) -> bool:
 
     tx = STOCK["sgd"](0.5, target=target)
     params = {"w": jnp.arange(3.0)}
-    params, _ = tx.step(params, tx.init(params), params)
+    params, _ = tx.step(params, tx.init(params), grads=params)
     return bool((params["w"] == jnp.arange(3.0) / 2).all())
 
 

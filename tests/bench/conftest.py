@@ -20,8 +20,8 @@ class Stepping(optax.GradientTransformationExtraArgs):
 
     __slots__ = ()
 
-    def step(self, gradients, state, parameters):
-        updates, state = self.update(gradients, state, parameters)
+    def step(self, parameters, state, *, grads):
+        updates, state = self.update(grads, state, parameters)
         return optax.apply_updates(parameters, updates), state
 
 

@@ -96,7 +96,7 @@ def test_generate_writes_a_package_that_works(optgen, rules, tmp_path, monkeypat
 
     tx = mine.mine(0.5, clip=1.0)
     params = jnp.ones(3, jnp.bfloat16)
-    params, _ = tx.step(params, tx.init(params), params)
+    params, _ = tx.step(params, tx.init(params), grads=params)
     assert params.tolist() == [0.5] * 3
     del sys.modules["mine"]
 

@@ -49,10 +49,10 @@ def test_a_step_of_gpt2_agrees_with_xla_and_is_the_same_each_time(name):
     grads = workloads.gradients(workloads.tree("gpt2-small"))
     triton, xla = (make(name, target) for target in ("triton", "xla"))
     state = triton.init(params)
-    first, second = (triton.step(grads, state, params) for _ in range(2))
+    first, second = (triton.step(params, state, grads=grads) for _ in range(2))
     for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
         assert bool(jnp.array_equal(a, b))
-    close(first, xla.step(grads, xla.init(params), params), 1e-5)
+    close(first, xla.step(params, xla.init(params), grads=grads), 1e-5)
 
 
 def test_a_donated_step_needs_no_memory_of_its_own():
@@ -60,7 +60,7 @@ def test_a_donated_step_needs_no_memory_of_its_own():
     params = {"w": jnp.zeros((1 << 14, 1 << 14)), "b": jnp.zeros(1 << 14)}
     tx = make("adamw", "triton")
     state, grads = tx.init(params), jax.tree.map(jnp.ones_like, params)
-    step = jax.jit(lambda p, s, g: tx.step(g, s, p), donate_argnums=(0, 1))
+    step = jax.jit(lambda p, s, g: tx.step(p, s, grads=g), donate_argnums=(0, 1))
     needed = step.lower(params, state, grads).compile().memory_analysis()
     kept = sum(x.nbytes for x in jax.tree.leaves((params, state)))
     assert needed.alias_size_in_bytes >= 0.99 * kept
@@ -80,7 +80,7 @@ PROGRAM = """
         tx = optgen.chain(optgen.clip_by_global_norm(1.0), make(1e-2), target="triton")
         state = tx.init(params)
         for _ in range(2):
-            params, state = jax.jit(tx.step)(params, state, params)
+            params, state = jax.jit(tx.step)(params, state, grads=params)
     jax.block_until_ready(params)
 """
 

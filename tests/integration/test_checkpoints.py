@@ -29,15 +29,17 @@ def test_pickled_optimizers_and_states_go_on(name):
         restored = pickle.loads(pickle.dumps(state))
         assert_close(restored, state, rtol=0)
         grads = jax.grad(loss)(params)
-        assert_close(other.step(grads, restored, params), tx.step(grads, state, params), rtol=0)
+        assert_close(
+            other.step(params, restored, grads=grads), tx.step(params, state, grads=grads), rtol=0
+        )
 
 
 def test_a_pickle_is_read_in_another_process():
     tx, params = optgen.adamw(0.02), jnp.ones(3)
-    _, state = tx.step(params, tx.init(params), params)
+    _, state = tx.step(params, tx.init(params), grads=params)
     program = (
         "import pickle, sys; tx, state, params = pickle.load(sys.stdin.buffer); "
-        "params, state = tx.step(params, state, params); print(state.count, float(params[0]))"
+        "params, state = tx.step(params, state, grads=params); print(state.count, float(params[0]))"
     )
     answer = subprocess.run(
         [sys.executable, "-c", program],
@@ -45,7 +47,7 @@ def test_a_pickle_is_read_in_another_process():
         capture_output=True,
         check=True,
     ).stdout.decode()
-    expected, _ = tx.step(params, state, params)
+    expected, _ = tx.step(params, state, grads=params)
     assert answer.split() == ["2", str(float(expected[0]))]
 
 
@@ -64,8 +66,8 @@ def test_orbax_saves_and_restores_a_state(name, tmp_path):
     assert_close(restored["state"], state, rtol=0)
     grads = jax.grad(loss)(params)
     assert_close(
-        tx.step(grads, restored["state"], restored["params"]),
-        tx.step(grads, state, params),
+        tx.step(restored["params"], restored["state"], grads=grads),
+        tx.step(params, state, grads=grads),
         rtol=0,
     )
     assert {"count", *state.slots} == set(by_name["state"])

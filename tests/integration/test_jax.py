@@ -26,7 +26,7 @@ def optimizer(name, library=optgen):
 
 def fused(tx):
     def step(params, state, grads):
-        return tx.step(grads, state, params)
+        return tx.step(params, state, grads=grads)
 
     return step
 
@@ -79,14 +79,14 @@ def test_eager_jitted_and_scanned_steps_agree(name):
     grads = jax.grad(loss)(params)
 
     def body(carry, _):
-        return tx.step(grads, carry[1], carry[0]), None
+        return tx.step(carry[0], carry[1], grads=grads), None
 
     scanned, _ = jax.jit(lambda p: jax.lax.scan(body, (p, tx.init(p)), length=3)[0])(params)
     eager = jitted = params
     eager_state = jitted_state = tx.init(params)
     for _ in range(3):
-        eager, eager_state = tx.step(grads, eager_state, eager)
-        jitted, jitted_state = jax.jit(tx.step)(grads, jitted_state, jitted)
+        eager, eager_state = tx.step(eager, eager_state, grads=grads)
+        jitted, jitted_state = jax.jit(tx.step)(jitted, jitted_state, grads=grads)
     assert_close(jitted, eager, rtol=1e-6)
     assert_close(jitted_state, eager_state, rtol=1e-6)
     assert_close(scanned, eager, rtol=1e-6)
@@ -102,13 +102,13 @@ def test_a_batch_of_models_under_vmap(name, target, monkeypatch):
     grads = jax.vmap(jax.grad(loss))(batch)
     state = jax.vmap(tx.init)(batch)
     updates, state = jax.vmap(tx.update)(grads, state, batch)
-    stepped, _ = jax.vmap(tx.step)(grads, jax.vmap(tx.init)(batch), batch)
+    stepped, _ = jax.vmap(fused(tx))(batch, jax.vmap(tx.init)(batch), grads)
     assert state.count.tolist() == [1, 1, 1]
     for i in range(3):
         one, grad = (jax.tree.map(lambda leaf, i=i: leaf[i], tree) for tree in (batch, grads))
         expected, _ = tx.update(grad, tx.init(one), one)
         assert_close(jax.tree.map(lambda leaf, i=i: leaf[i], updates), expected)
-        expected, _ = tx.step(grad, tx.init(one), one)
+        expected, _ = tx.step(one, tx.init(one), grads=grad)
         assert_close(jax.tree.map(lambda leaf, i=i: leaf[i], stepped), expected)
 
 
@@ -117,7 +117,7 @@ def test_vmap_over_a_hyperparameter():
 
     def after(learning_rate):
         tx = optgen.sgd(learning_rate)
-        return tx.step(grads, tx.init(params), params)[0]
+        return tx.step(params, tx.init(params), grads=grads)[0]
 
     rates = jnp.float32([0.0, 0.5, 1.0])
     np.testing.assert_array_equal(jax.vmap(after)(rates), 1 - rates[:, None] * jnp.ones(3))
@@ -158,7 +158,7 @@ def test_eval_shape_tells_the_shapes_of_everything(name):
         return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)
 
     assert described(shapes) == described(state)
-    for method in (tx.update, tx.step):
+    for method in (lambda params, state, grads: tx.update(grads, state, params), fused(tx)):
         found = jax.eval_shape(method, params, shapes, params)
         assert described(found) == described((params, state))
 
@@ -175,7 +175,7 @@ def test_sharded_leaves_stay_sharded():
     params = jax.device_put(jnp.ones((4, 2)), sharding)
     tx = optgen.adamw(0.1)
     state = jax.jit(tx.init)(params)
-    params, state = jax.jit(tx.step)(params, state, params)
+    params, state = jax.jit(tx.step)(params, state, grads=params)
     assert params.sharding.is_equivalent_to(sharding, 2)
 
 

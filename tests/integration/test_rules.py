@@ -23,7 +23,7 @@ def steps(tx, params, grads, count=1):
     """The parameters and the state after some fused steps with the same gradients."""
     state = tx.init(params)
     for _ in range(count):
-        params, state = tx.step(grads, state, params)
+        params, state = tx.step(params, state, grads=grads)
     return params, state
 
 
@@ -99,7 +99,7 @@ def test_slots_begin_where_their_init_says():
         np.testing.assert_array_equal(state.rows["a"], 1.5 - 4.0)
         assert float(state.total) == 14.0
         assert state.rows["a"].shape == ()
-        after, _ = begun(size).step(params, state, params)
+        after, _ = begun(size).step(params, state, grads=params)
         np.testing.assert_array_equal(after["a"], params["a"])
 
 
@@ -130,7 +130,7 @@ def test_slots_along_each_axis(shape):
     covers = [np.zeros([n if i == a else 1 for i, n in enumerate(shape)]) for a in range(rank)]
     covers, expected = covers or [np.zeros(())], np.zeros(shape)
     for g in grads:
-        found, state = tx.step(g, state, found)
+        found, state = tx.step(found, state, grads=g)
         nu = np.minimum.reduce(np.broadcast_arrays(*covers)) + g.astype(np.float64) ** 2
         expected = expected - 0.1 * g / np.sqrt(nu)
         covers = [
@@ -321,7 +321,7 @@ def test_a_compensated_sum_in_bf16_is_right(dtype, fused):
         def body(carry, _):
             params, state = carry
             if fused:
-                return tx.step(grads, state, params), None
+                return tx.step(params, state, grads=grads), None
             updates, state = tx.update(grads, state, params)
             return (optax.apply_updates(params, updates), state), None
 

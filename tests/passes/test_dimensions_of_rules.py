@@ -114,7 +114,7 @@ def test_slots_have_the_same_shapes_whoever_else_is_in_the_tree():
     assert states[0].one["matrix"].shape == states[1].one["matrix"].shape == ()
     assert states[0].one["batch"].shape == (2, 1, 1)
     for params, state in ((tree, states[0]), (alone, states[1])):
-        stepped, after = tx.step(params, state, params)
+        stepped, after = tx.step(params, state, grads=params)
         updates, _ = tx.update(params, state, params)
         assert after.one["matrix"].shape == ()
         g = params["matrix"].astype(np.float64)

@@ -115,7 +115,7 @@ def test_candidates_step_on_arrays_of_their_own_with_their_own_options(monkeypat
     params = {"w": jnp.asarray(start)}
     state = tx.init(params)
     for _ in range(6):
-        params, state = tx.step({"w": jnp.asarray(grads)}, state, params)
+        params, state = tx.step(params, state, grads={"w": jnp.asarray(grads)})
     np.testing.assert_allclose(scratch.parameters["w"], params["w"], rtol=1e-5)
 
 

@@ -75,7 +75,7 @@ def updating(tx: Any, grads: Any, now: Run) -> Run:
 
 def stepping(tx: Any, grads: Any, now: Run) -> Run:
     """One fused step of optgen."""
-    return Run(*tx.step(grads, now.state, now.params))
+    return Run(*tx.step(now.params, now.state, grads=grads))
 
 
 def run(each: Any, steps: int, dtype: Any) -> list[Run]:

@@ -122,15 +122,18 @@ def _needed_next(scalars: Scalars, phase: int, name: str) -> bool:
 
 @functools.lru_cache(maxsize=512)
 def _step_function(
-    module: Module, placements: tuple[Placement, ...], mode: Mode
+    module: Module, placements: tuple[Placement, ...], mode: Mode, donate: bool
 ) -> Callable[..., Any]:
     """Returns the compiled step of a tree whose leaves have these placements."""
     programs = LeafPrograms(module, placements, mode, functools.partial(run_leaves, module))
-    return jax.jit(step_with(module, mode, programs))
+    updated = (0, 1, 2, 3) if donate else ()
+    return jax.jit(step_with(module, mode, programs), donate_argnums=updated)
 
 
 def step_with(module: Module, mode: Mode, leaf_programs: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns the step, not yet compiled.
+    """Returns the step, not yet compiled: what it updates comes first, in the order of its results.
+
+    JAX pairs donated buffers with results of one shape in order.
 
     Args:
       module: the emitted module.
@@ -140,11 +143,11 @@ def step_with(module: Module, mode: Mode, leaf_programs: Callable[..., Any]) -> 
     """
 
     def run(
-        grads: list[Any],
         params: list[Any],
         slots: list[Environment],
         tree_slots: Environment,
         count: Any,
+        grads: list[Any],
         known: Environment,
     ) -> tuple[list[Any], list[Environment], Environment, Any]:
         new_count = jnp.where(count < np.iinfo(np.int32).max, count + 1, count)
@@ -178,12 +181,13 @@ def run_step(
     module: Module,
     placements: tuple[Placement, ...],
     mode: Mode,
-    grads: list[Any],
     params: list[Any],
     slots: list[Environment],
     tree_slots: Environment,
     count: Any,
+    grads: list[Any],
     hyperparameters: Environment,
+    donate: bool = False,
 ) -> tuple[list[Any], list[Environment], Environment, Any]:
     """Updates leaves: new updates or parameters, new slots, new tree slots, new count.
 
@@ -191,16 +195,20 @@ def run_step(
       module: the emitted module.
       placements: the placement of each leaf in it.
       mode: ``update`` returns updates in the gradients' dtypes, ``step`` next parameters.
-      grads: the gradients of the leaves.
       params: the parameters, or None for each where the rule does not read them.
       slots: for each leaf its slots, by name.
       tree_slots: the slots of the whole tree, by name.
       count: int32 scalar, the number of updates before this one.
+      grads: the gradients of the leaves.
       hyperparameters: their values at this step.
+      donate: True to update parameters, slots and count where they are; it makes no difference
+        to values that are being traced.
     """
     known = constants(module.update, hyperparameters)
-    step = _step_function(module, placements, mode)
-    result: tuple[Any, Any, Any, Any] = step(grads, params, slots, tree_slots, count, known)
+    updated = (params, slots, tree_slots, count)
+    traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((updated, grads, known)))
+    step = _step_function(module, placements, mode, donate and not traced)
+    result: tuple[Any, Any, Any, Any] = step(*updated, grads, known)
     return result
 
 

@@ -47,7 +47,7 @@ def unrun_step(
         def init_and_step(params: list[Any]) -> Any:
             state = driver.run_init(module, placements, params, hyperparameters)
             known = driver.constants(module.update, hyperparameters)
-            return step(params, params, *state, jnp.int32(0), known)
+            return step(params, *state, jnp.int32(0), params, known)
 
         return init_and_step
 

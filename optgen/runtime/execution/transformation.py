@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -25,6 +26,8 @@ except ImportError:  # an emitted package needs JAX and this runtime only
         init: Callable[..., Any]
         update: Callable[..., Any]
 
+
+_REQUIRED = inspect.Parameter.empty
 
 Resolve = Callable[[tuple[LeafSpec, ...]], tuple[Module, tuple[Placement, ...]]]
 """A function from the signatures of a tree's leaves to a module and the leaves' placements."""
@@ -95,32 +98,49 @@ class TreeOptimizer:
         del extra_args
         return self._run("update", updates, state, params)
 
-    def step(self, grads: Any, state: State, params: Any, **extra_args: Any) -> tuple[Any, State]:
+    def step(
+        self,
+        params: Any,
+        state: State,
+        *misplaced: Any,
+        grads: Any = _REQUIRED,
+        donate: bool = False,
+        **extra_args: Any,
+    ) -> tuple[Any, State]:
         """Updates the parameters; no tree of updates is ever written.
 
-        The update is added at full precision, and rounded once. Under ``jax.jit`` with state and
-        params donated, both are updated in place. Let the jitted function take them in the order
-        in which it returns them, ``(params, state, …)``: JAX pairs donated buffers with results of
-        the same shape in order, and XLA copies every buffer whose pair is another one.
+        The update is added at full precision, and rounded once. Arguments stand in the order of
+        the results, so that ``jax.jit(tx.step, donate_argnums=(0, 1))`` updates in place.
 
         Args:
-          grads: the gradients: a tree of floating-point arrays.
+          params: the parameters: a tree of floating-point arrays.
           state: from ``init``, or the last step.
-          params: the parameters, like the gradients.
+          *misplaced: none; gradients are passed by name alone.
+          grads: the gradients, like the parameters.
+          donate: True to update parameters and state in place where the call is not traced; their
+            arrays are then deleted, as those that ``jax.jit`` is given to keep. Where it is
+            traced, the ``donate_argnums`` of the function around it say so.
           **extra_args: ignored.
 
         Returns:
           The next parameters, in their dtypes, and the next state.
 
         Raises:
-          TreeError: where the trees do not fit each other or the rule.
+          TreeError: where the trees do not fit each other or the rule, or the gradients are not
+            passed by name; it is a ``TypeError``.
         """
         del extra_args
+        call = "params, state = tx.step(params, state, grads=grads)"
+        if misplaced or grads is _REQUIRED:
+            fault = "takes two trees by position" if misplaced else "needs the gradients"
+            raise TreeError(f"{self.name}.step {fault}, and the gradients by name: {call}")
         if params is None:
-            raise TreeError(f"{self.name}.step updates the parameters: pass (grads, state, params)")
-        return self._run("step", grads, state, params)
+            raise TreeError(f"{self.name}.step updates the parameters, which are None: {call}")
+        return self._run("step", grads, state, params, donate)
 
-    def _run(self, mode: Mode, gradients: Any, state: State, params: Any) -> tuple[Any, State]:
+    def _run(
+        self, mode: Mode, gradients: Any, state: State, params: Any, donate: bool = False
+    ) -> tuple[Any, State]:
         tree, what = (gradients, "grads") if params is None else (params, "params")
         leaves, structure, paths = trees.flatten(tree, what)
         remedy = "Pass gradients as jax.grad returns them for the parameters."
@@ -139,12 +159,13 @@ class TreeOptimizer:
             module,
             tuple(placements[i] for i in active),
             mode,
-            [grads[i] for i in active],
             [None if params is None else leaves[i] for i in active],
             [slots[i] for i in active],
             {name: getattr(state, name) for name in module.tree_slots},
             state.count,
+            [grads[i] for i in active],
             hyperparameters,
+            donate,
         )
         results = list(leaves if mode == "step" else grads)
         for position, i in enumerate(active):
@@ -225,6 +246,14 @@ class Transformation(Base):
         self.trees = trees
         return self
 
-    def step(self, grads: Any, state: State, params: Any, **extra_args: Any) -> tuple[Any, State]:
+    def step(
+        self,
+        params: Any,
+        state: State,
+        *misplaced: Any,
+        grads: Any = _REQUIRED,
+        donate: bool = False,
+        **extra_args: Any,
+    ) -> tuple[Any, State]:
         """Updates the parameters in one pass; see ``TreeOptimizer.step``."""
-        return self.trees.step(grads, state, params, **extra_args)
+        return self.trees.step(params, state, *misplaced, grads=grads, donate=donate, **extra_args)

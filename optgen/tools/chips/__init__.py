@@ -6,7 +6,7 @@ module that would run: every kernel, copy and alias can be counted on any machin
     from optgen.tools import chips
 
     def step(params, state, grads):
-        return tx.step(grads, state, params)
+        return tx.step(params, state, grads=grads)
 
     module = chips.compile_for("h200", step, params, state, grads, donate_argnums=(0, 1))
     module.launches, module.bytes                # kernels, bytes of memory that they move

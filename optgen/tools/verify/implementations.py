@@ -121,7 +121,7 @@ class OptgenImplementation(Implementation):
         updates, self.state = self._update(grads, before, self.params)
         outputs = self.outputs(self.params, updates)
         del outputs["params"]
-        self.params, self.state = self._step(grads, before, self.params)
+        self.params, self.state = self._step(self.params, before, grads=grads)
         for name, leaves in self.outputs(self.params, None).items():
             earlier = outputs.get(name, [[] for _ in leaves])
             outputs[name] = [a + b for a, b in zip(earlier, leaves, strict=True)]

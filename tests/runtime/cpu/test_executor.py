@@ -29,7 +29,7 @@ def calls(monkeypatch):
 def trace(tx, params):
     state = jax.eval_shape(tx.init, params)
     jax.clear_caches()
-    jax.eval_shape(lambda p, s, g: tx.step(g, s, p), params, state, params)
+    jax.eval_shape(lambda p, s, g: tx.step(p, s, grads=g), params, state, params)
 
 
 def leaf(*shape, dtype="float32"):
@@ -125,8 +125,8 @@ def test_scalars_are_in_double_beside_float64():
     with jax.enable_x64(True):
         params = {"wide": jnp.ones(5, jnp.float64), "narrow": jnp.ones(5, jnp.float32)}
         native, portable = (optgen.adam(0.1, b1=1 / 3, target=t) for t in ("cpu", "xla"))
-        got = native.step(params, native.init(params), params)[0]
-        wanted = portable.step(params, portable.init(params), params)[0]
+        got = native.step(params, native.init(params), grads=params)[0]
+        wanted = portable.step(params, portable.init(params), grads=params)[0]
     np.testing.assert_allclose(got["wide"], wanted["wide"], rtol=1e-15)
     np.testing.assert_allclose(got["narrow"], wanted["narrow"], rtol=1e-6)
 
@@ -134,7 +134,7 @@ def test_scalars_are_in_double_beside_float64():
 def test_a_tree_reduction_of_kernels_and_of_empty_leaves():
     params = {"w": jnp.ones((30, 40)), "empty": jnp.ones((0, 3)), "b": jnp.ones(())}
     native, portable = make(CHAIN, "cpu"), make(CHAIN, "xla")
-    got = native.step(params, native.init(params), params)[0]
-    wanted = portable.step(params, portable.init(params), params)[0]
+    got = native.step(params, native.init(params), grads=params)[0]
+    wanted = portable.step(params, portable.init(params), grads=params)[0]
     for name in params:
         np.testing.assert_allclose(got[name], wanted[name], rtol=1e-6)

@@ -35,7 +35,7 @@ def traced(tx):
     state = jax.eval_shape(tx.init, PARAMS)
 
     def step(params, state, grads):
-        return tx.step(grads, state, params)
+        return tx.step(params, state, grads=grads)
 
     return jax.jit(step, donate_argnums=(0, 1)).trace(PARAMS, state, PARAMS)
 
@@ -148,7 +148,7 @@ def test_a_launch_that_is_kept_under_a_mesh_serves_without_one(tmp_path):
 
         tx, params = optgen.adamw(1e-3, target="triton"), {"w": jnp.ones((8, 128))}
         state = tx.init(params)
-        step = jax.jit(lambda p, s: tx.step(p, s, p))
+        step = jax.jit(lambda p, s: tx.step(p, s, grads=p))
         with jax.set_mesh(jax.make_mesh((4,), ("x",))):
             step.trace(params, state).lower(lowering_platforms=("cuda",))
     """

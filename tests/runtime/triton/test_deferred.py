@@ -14,9 +14,9 @@ PROGRAM = """
     tx = optgen.chain(optgen.clip_by_global_norm(1.0), optgen.adamw(0.5))
     state = tx.init(params)
     step = jax.jit(tx.step)
-    step(params, state, params)
-    jax.make_jaxpr(tx.step)(params, state, params)
-    jax.eval_shape(tx.step, params, state, params)
+    step(params, state, grads=params)
+    jax.make_jaxpr(tx.step)(params, state, grads=params)
+    jax.eval_shape(tx.step, params, state, grads=params)
     assert tx.source("triton", params).count("@triton.jit") > 1
     print([name for name in ("triton", "jax_triton", "torch") if name in sys.modules])
     if unavailable() is None:

@@ -44,7 +44,7 @@ def compiled(tx, params):
     state = jax.eval_shape(tx.init, params)
 
     def step(params, state, grads):
-        return tx.step(grads, state, params)
+        return tx.step(params, state, grads=grads)
 
     return chips.compile_for("h200", step, params, state, params, donate_argnums=(0, 1))
 
