@@ -85,16 +85,15 @@ def _groups(rank: int, named: set[Axes]) -> list[Group]:
 
 
 def _rows_and_columns(nodes: Sequence[Node], rest: Sequence[Group]) -> tuple[Group, Group]:
-    """Two groups as rows and columns: columns are reduced first, or else absent from slots."""
+    """Two groups as rows and columns: columns are reduced, or absent from slots, or counted."""
     a, b = rest
-    for n in nodes:
-        if OPS[n.op].kind == "reduce" and n.attr != LEAF:
-            over_a, over_b = a[0] in n.attr, b[0] in n.attr
-            if over_a != over_b:
-                return (b, a) if over_a else (a, b)
-    for n in nodes:
-        if n.type.axes != LEAF and (a[0] in n.type.axes) != (b[0] in n.type.axes):
-            return (a, b) if a[0] in n.type.axes else (b, a)
+    reduced = [n.attr for n in nodes if OPS[n.op].kind == "reduce"]
+    varying = [n.type.axes for n in nodes]
+    counted = [n.attr for n in nodes if n.op == "extent"]
+    for every, columns_are_named in ((reduced, True), (varying, False), (counted, True)):
+        for axes in every:
+            if axes != LEAF and (a[0] in axes) != (b[0] in axes):
+                return (b, a) if (a[0] in axes) == columns_are_named else (a, b)
     return a, b
 
 

@@ -77,6 +77,19 @@ def test_columns_are_what_is_not_kept_where_nothing_is_reduced():
     assert seen.axes((1,)) == (0,)
 
 
+def test_columns_are_what_is_counted_where_nothing_else_tells_them_from_rows():
+    def counting(axis):
+        rule = Rule(3)
+        batch = rule.load("batch", "float32", (0,))
+        rule.store("mean", rule.mean(batch, (0, axis)), "float32", ())
+        return view([rule.program("mean").update])
+
+    last, middle = counting(2), counting(1)
+    assert last.groups == ((0,), (1,), (2,))
+    assert middle.groups == ((0,), (2,), (1,))
+    assert last.programs == middle.programs
+
+
 @pytest.mark.parametrize("rank", [0, 1, 2, 5])
 def test_a_body_that_names_no_axis_sees_a_vector(rank):
     rule = Rule(rank)
