@@ -130,7 +130,7 @@ def check_run(run, leaf, parts):
     moved = {"reads": Counter(), "writes": Counter()}
     for kernels, part in zip(groups, parts, strict=True):
         assert part.functions == [kernel.function for kernel in kernels]
-        operands = {x.name: (x, kernel) for kernel in kernels for x in kernel.operands}
+        operands = {x.name: (x, kernel) for kernel in kernels for x in leaf.operands(kernel)}
         for way, counter in moved.items():
             for name, array in getattr(part, way).items():
                 x, kernel = operands[name]

@@ -68,18 +68,17 @@ class Scheduled:
 
 def schedule_all(lowered: Lowered, dtypes: Sequence[Dtypes]) -> Scheduled:
     """Schedules every variant, for each mode and each choice of dtypes; functions get names."""
-    planned: list[tuple[str, str, Schedule]] = []
+    planned: list[tuple[str, Schedule]] = []
     others: list[KernelSequence] = []
     for mode in MODES:
         for number, variant in enumerate(lowered.variants):
             for kind in dtypes:
-                suffix = "" if len(dtypes) == 1 else f"_{kind.param}_{kind.grad}"
                 own = None if variant.reason else _schedule(lowered, number, mode, kind)
                 if own is None:
                     reason = variant.reason or ONE_SWEEP
                     others.append(unscheduled(number, mode, kind, variant.name, reason))
                 else:
-                    planned.append((variant.name, suffix, own))
+                    planned.append((variant.name, own))
     named = [check_schedule(_whole(lowered, s)) for s in name_functions(planned)]
     return Scheduled(tuple(named), tuple(others))
 

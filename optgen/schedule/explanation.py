@@ -149,7 +149,8 @@ def _report(plan: Plan, number: int, launch: Launch, runs: list[Run], launches: 
         writes += moved.writes
     elements = max(1, sum(plan.leaves[run.leaf].size for run in runs))
     kernels = runs[0].kernels
-    operands = [x for kernel in kernels for x in kernel.operands]
+    leaf = plan.leaves[runs[0].leaf]
+    operands = [x for kernel in kernels for x in leaf.operands(kernel)]
     temporary = {x.name for x in operands if x.lifetime == "temporary"}
     total = reads.total() + writes.total()
     return StageReport(
@@ -157,7 +158,7 @@ def _report(plan: Plan, number: int, launch: Launch, runs: list[Run], launches: 
         launch=number,
         functions=tuple(kernel.function for kernel in kernels),
         kind=_kind(launch, runs[0]),
-        view=None if launch.by_xla else _view(kernels, plan.leaves[runs[0].leaf]),
+        view=None if launch.by_xla else _view(kernels, leaf),
         leaves=len(runs),
         launches=launches,
         operands=tuple(dict.fromkeys(x.name for x in operands)),
@@ -189,7 +190,7 @@ def _lines(e: Explanation) -> Iterator[str]:
     dtypes = f", {' and '.join(e.dtypes)}" if e.dtypes else ""
     tree = f"{_count(e.leaves, 'leaf')} ({_count(e.parameters, 'parameter')}{dtypes})"
     moved = f"{e.bytes_per_parameter:.2f} bytes for each parameter"
-    yield f"A {e.mode} of {tree} moves {moved} in {_count(e.launches, 'launch')}."
+    yield f"{_MODES[e.mode]} of {tree} moves {moved} in {_count(e.launches, 'launch')}."
     yield (
         f"On {e.machine.title} ({e.machine.bandwidth / 1e9:,.0f} GB/s) it takes "
         f"{_duration(e.floor_seconds)} or more: {e.share_of_roofline:.0%} of the roofline, which "
@@ -225,6 +226,7 @@ def _stage_lines(number: int, stage: StageReport) -> Iterator[str]:
         yield f"     partial {listed}"
 
 
+_MODES = {"step": "A step", "update": "An update, applied in the same jit,"}
 _PLURALS = {"leaf": "leaves", "launch": "launches"}
 
 

@@ -93,7 +93,7 @@ def _run(
     tile: int | None,
 ) -> None:
     """Runs the kernels of a launch on one leaf, and forgets what no later kernel reads."""
-    sequence = leaf.portable if run.kernels[-1].kind == "xla" else leaf.sequence
+    sequence = leaf.holder(run.kernels[-1])
     dtypes = Dtypes(*sequence.dtypes)
     for kernel in run.kernels:
         layout = leaf.layout(kernel)

@@ -24,7 +24,7 @@ class Plan:
     """A step of one tree, as the runtime would launch it.
 
     Attributes:
-      mode: whether parameters are stored, or what is to be added to them.
+      mode: ``step``, or ``update`` where ``apply_updates`` follows in the same computation.
       target: the name of the target.
       machine: the machine that it is planned for.
       names: of the leaves, for readers.
@@ -64,8 +64,10 @@ class Plan:
         """Memory of buffers that live for the step only; what stays on chip takes none."""
         size = 0
         for run in (run for launch in self.launches for run in launch.runs):
-            lasting = {x.name for k in run.kernels for x in k.operands if x.lifetime == "leaf"}
-            written = traffic(run, self.leaves[run.leaf]).writes
+            leaf = self.leaves[run.leaf]
+            operands = (x for kernel in run.kernels for x in leaf.operands(kernel))
+            lasting = {x.name for x in operands if x.lifetime == "leaf"}
+            written = traffic(run, leaf).writes
             size += sum(n for name, n in written.items() if name not in lasting)
         return size
 
@@ -118,7 +120,7 @@ def _run(run: Run, leaf: PlacedLeaf) -> dict[str, Any]:
     return {
         "leaf": run.leaf,
         "functions": [kernel.function for kernel in run.kernels],
-        "operands": [{x.name: x.access for x in kernel.operands} for kernel in run.kernels],
+        "operands": [{x.name: x.access for x in leaf.operands(k)} for k in run.kernels],
         "resident": run.resident,
         "reads": dict(moved.reads),
         "writes": dict(moved.writes),

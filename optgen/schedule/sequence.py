@@ -146,26 +146,30 @@ def _role(body: Program, mode: Mode, small: bool) -> str:
     return "statistics" if all(is_reduction(e.args[0]) for e in body.outputs) else "sweep"
 
 
-def name_functions(schedules: Sequence[tuple[str, str, Schedule]]) -> list[Schedule]:
+def name_functions(schedules: Sequence[tuple[str, Schedule]]) -> list[Schedule]:
     """The schedules with a name for each distinct function, whatever sequences share it.
 
+    Kernels of several dtypes have these in their names; a ``jnp`` function serves them all.
+
     Args:
-      schedules: each with what its functions' names begin with, and what kernels add to that: a
-        ``jnp`` function serves any dtypes.
+      schedules: each with what its functions' names begin with.
     """
+    several = len({planned.sequence.dtypes for _, planned in schedules}) > 1
     names: dict[object, str] = {}
     counts: Counter[str] = Counter()
     result = []
-    for variant, suffix, planned in schedules:
+    for prefix, planned in schedules:
+        param, grad, _ = planned.sequence.dtypes
         functions = []
         for kernel, body in planned:
-            item = replace(kernel.item, function="", phase=0)
             key: tuple[object, ...] = (body,)
+            base = f"{prefix}_{kernel.function}"
             if kernel.kind != "xla":
-                concrete = _concrete(body, planned.sequence.dtypes)
-                key = (item, kernel.operands, body, concrete)
+                item = replace(kernel.item, function="", phase=0)
+                key = (item, kernel.operands, body, _concrete(body, planned.sequence.dtypes))
+                suffix = f"_{param}_{grad}" if several else ""
+                base = f"{prefix}{suffix}_{kernel.function}"
             if key not in names:
-                base = f"{variant}{suffix if kernel.kind != 'xla' else ''}_{kernel.function}"
                 counts[base] += 1
                 names[key] = base if counts[base] == 1 else f"{base}_{counts[base]}"
             functions.append(names[key])

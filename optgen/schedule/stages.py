@@ -90,24 +90,28 @@ class _Cut:
             n for n in program.update.outputs if not is_large(n) and n.op == "store"
         ]
         self.last = len(self.stages) - 1
-        self.factors = self._factors() if program.mode == "update" else ()
-        temporaries = [n for stage in self.stages for n in stage.temporaries]
-        named = [*temporaries, *self.factors]
-        self.buffers = buffer_names(program, self.levels.nodes, named)
 
-    def _factors(self) -> tuple[Node, ...]:
+    def _name_buffers(self, late: set[Node]) -> None:
+        self.factors = self._factors(late) if self.program.mode == "update" else ()
+        temporaries = [n for stage in self.stages for n in stage.temporaries]
+        named = [*temporaries, *(n for n in self.factors if not is_reduction(n))]
+        self.buffers = buffer_names(self.program, self.levels.nodes, named)
+
+    def _factors(self, late: set[Node]) -> tuple[Node, ...]:
         """The small values that the last sweep reads and that depend on a statistic."""
         stage = self.stages[self.last]
         arrays = {a.node.args[0] if a.kind == "store" else a.node for a in stage.reads}
-        read_back = {n for x in self.small_stores for n in same_value(x.args[0], self.dtypes)}
+        early = [store for store in self.small_stores if store not in late]
+        read_back = {n for store in early for n in same_value(store.args[0], self.dtypes)}
         targets = [n for n in stage.targets if not is_reduction(n)]
+        targets += (store for store in self.small_stores if store in late)
         depends: set[Node] = set()
         for n in walk_until(targets, arrays):
             if is_statistic(n) or any(arg in depends for arg in n.args):
                 depends.add(n)
 
         def small(n: Node) -> bool:  # of truth values, which have no storage, what they compare
-            return not is_large(n) and n.type.dtype != BOOL
+            return not (is_large(n) or is_effect(n) or n.type.dtype == BOOL)
 
         def followed(n: Node) -> tuple[Node, ...]:
             return () if n in arrays or n not in depends or small(n) else n.args
@@ -115,7 +119,7 @@ class _Cut:
         return tuple(
             n
             for n in walk(targets, args=followed)
-            if n in depends and small(n) and not is_reduction(n) and n not in read_back
+            if n in depends and small(n) and n not in read_back
         )
 
     def _known_before(self) -> dict[Node, int]:
@@ -146,12 +150,13 @@ class _Cut:
 
     def _attempt(self, late: set[Node]) -> tuple[Step, ...] | set[Node]:
         """The steps; or the stores that would overwrite a value too early."""
+        self._name_buffers(late)
         roots = self._roots(late)
         wanted: set[Node] = set()  # reductions that a later step reads
         steps: list[Step] = []
         conflicts: set[Node] = set()
         for place in sorted(roots, reverse=True):
-            effects = self._effects(roots[place], wanted)
+            effects = self._effects(place, roots[place], wanted)
             if not effects:
                 continue
             known = self._known(place, late)
@@ -194,13 +199,19 @@ class _Cut:
             return self.levels.stages, _BEFORE, self.levels.phases - 1
         return known, _BEFORE, self.levels.phase_of_gap(known, self.levels.home[n])
 
-    def _effects(self, roots: list[Node], wanted: set[Node]) -> list[Node]:
+    def _effects(self, place: Place, roots: list[Node], wanted: set[Node]) -> list[Node]:
         """The effects of a step, of values that are not rebuilt yet."""
+        if place[1] == _FACTORS:
+            return [effect("store", self._factor_name(n), n) for n in roots]
         return [
             n if is_effect(n) else effect("store", self.buffers[n], n)
             for n in roots
             if not is_reduction(n) or n in wanted
         ]
+
+    def _factor_name(self, n: Node) -> str:
+        """The buffer of a factor; that of a statistic itself is of its parts, combined."""
+        return f"{self.buffers[n]}_combined" if is_reduction(n) else self.buffers[n]
 
     def _known(self, place: Place, late: set[Node]) -> dict[Node, Node]:
         """The values that a step reads instead of computing them, with the nodes that read them."""
@@ -209,8 +220,8 @@ class _Cut:
             for n in self.levels.nodes
             if is_reduction(n) and self._place(n, late) < place
         }
-        if self._place_of_factors < place:
-            known |= {n: node("load", n.type, attr=self.buffers[n]) for n in self.factors}
+        if self.factors and self._place_of_factors < place:
+            known |= {n: node("load", n.type, attr=self._factor_name(n)) for n in self.factors}
         for store in self.small_stores:
             if self._place(store, late) < place:
                 known |= self._stored(store)
@@ -249,5 +260,6 @@ class _Cut:
         body = Program(title, tuple(new[e] for e in effects), self.program.rank, names)
         touched = {n.attr for n in body.nodes() if n.op in ("load", "store")}
         temporaries = {name for n, name in self.buffers.items() if is_large(n)} & touched
-        statistics = {name for n, name in self.buffers.items() if not is_large(n)} & touched
+        statistics = {name for n, name in self.buffers.items() if not is_large(n)}
+        statistics = (statistics | set(map(self._factor_name, self.factors))) & touched
         return Step(phase, body, frozenset(temporaries), frozenset(statistics))

@@ -21,6 +21,10 @@ from tests.recorder.walk import Walk
 
 __all__ = ["Array", "Call", "Part", "Record", "record"]
 
+CALLS = {
+    "step": lambda tx, params, state: tx.step(params, state, grads=params),
+    "update": lambda tx, params, state: tx.update(params, state, params),
+}
 SEAMS = {"cpu": Libraries, "triton": Sources, "tpu": Kernels}
 
 
@@ -45,7 +49,7 @@ def record(tx, params, target, mode, chip="v5e"):
         calls = SEAMS[target](patch).calls if target in SEAMS else {}
         portable = {x.name for x in ast.parse(tx.source("xla", params)).body if hasattr(x, "name")}
         state = jax.eval_shape(tx.init, params)
-        program = jax.make_jaxpr(getattr(tx, mode))(params, state, params).jaxpr
+        program = jax.make_jaxpr(CALLS[mode], static_argnums=0)(tx, params, state).jaxpr
         walk = Walk(TARGETS[target].platform, portable, calls)
         try:
             return walk.step(program, mode)

@@ -8,7 +8,7 @@ import re
 
 import jax
 
-from tests.recorder.records import Array, Part, Record, Value
+from tests.recorder.records import Array, Part, Record, Shared, Value
 
 SAME = frozenset(
     {
@@ -68,9 +68,19 @@ class Walk:
         for v, value, named in zip(inner.outvars, self.run(inner, values), results, strict=True):
             if named is not None:
                 assert (value.name, value.leaf) == named, (value, named)
-                if value.part is not None and value.part.leaf in self.record.portable:
+                if value.part in self.record.portable.get(value.leaf, ()):
                     value.part.writes[value.name] = Array.of(v.aval)
+        if mode == "update":
+            self.apply_updates(inner, given)
         return self.record
+
+    def apply_updates(self, inner, given):
+        """Notes that what takes an update adds it to the parameter as it is computed."""
+        arrays = zip(inner.invars, given, strict=True)
+        parameters = {x[1]: Array.of(v.aval) for v, x in arrays if x and x[0] == "p"}
+        for leaf, parts in self.record.portable.items():
+            assert parts[-1].writes.pop("update")
+            parts[-1].reads["p"] = parts[-1].writes["p"] = parameters[leaf]
 
     def run(self, program, values):
         """Walks over a program; returns the values of its results."""
@@ -105,6 +115,11 @@ class Walk:
             return self.run(jax.make_jaxpr(parameters["function"])(*shapes).jaxpr, values)
         if name in SAME:
             return values[:1]
+        if name == "slice" and isinstance(values[0], Shared):
+            return [values[0].regions[parameters["start_indices"][0]]]
+        if name == "slice":
+            assert values[0] is None or equation.invars[0].aval.shape == equation.outvars[0].aval.shape
+            return values
         if name == "add" and all(isinstance(x, Value) for x in values):
             return [self._added(values)]
         return [None] * len(equation.outvars)

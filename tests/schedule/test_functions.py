@@ -24,7 +24,7 @@ def test_modes_share_the_functions_that_store_no_result():
     shared = ["leaf_statistics", "leaf_finalize", "leaf_statistics_2"]
     assert functions(("leaf", step), ("leaf", update)) == [
         [*shared, "leaf_step"],
-        [*shared, "leaf_update"],
+        [*shared, "leaf_finalize_2", "leaf_update"],
     ]
 
 
@@ -48,28 +48,33 @@ def test_functions_whose_arithmetic_differs_have_names_of_their_own():
         scheduled(rules.lion(), dtypes=Dtypes(real=real)) for real in ("float32", "float64")
     )
     assert narrow.sequence.buffers == wide.sequence.buffers
-    assert functions(("leaf", narrow), ("leaf", wide)) == [["leaf_step"], ["leaf_step_2"]]
+    assert functions(("leaf", narrow), ("leaf", wide)) == [
+        ["leaf_float32_float32_step"],
+        ["leaf_float32_float32_step_2"],
+    ]
 
 
 def test_functions_that_round_to_other_dtypes_have_names_of_their_own():
-    rule = rules.Rule(mode="update")
-    g = rule.gradient()
-    rule.result(cast(cast(g, "param"), REAL))
-    program = rule.program("rounded")
-    both = [
-        scheduled(program, mode="update", dtypes=Dtypes(param)) for param in ("float16", "bfloat16")
-    ]
-    assert functions(*(("leaf", x) for x in both)) == [["leaf_update"], ["leaf_update_2"]]
+    names = {}
+    for mode in ("step", "update"):
+        rule = rules.Rule(mode=mode)
+        g = rule.gradient()
+        rule.result(cast(cast(g, "param"), REAL))
+        program = rule.program("rounded")
+        both = [scheduled(program, mode, Dtypes(param)) for param in ("float16", "bfloat16")]
+        names[mode] = functions(*(("leaf", x) for x in both))
+    assert names == {
+        "step": [["leaf_float16_float32_step"], ["leaf_bfloat16_float32_step"]],
+        "update": [["leaf_update"], ["leaf_update"]],  # jnp, of any dtypes
+    }
 
 
 def test_functions_are_shared_whatever_the_dtypes_that_they_do_not_see():
-    rule = rules.Rule(mode="update")
-    rule.result(rule("mul", rules.scalar("lr"), rule.gradient()))
-    program = rule.program("sgd")
-    both = [
-        scheduled(program, mode="update", dtypes=Dtypes(param)) for param in ("float32", "bfloat16")
-    ]
-    assert functions(*(("leaf", x) for x in both)) == [["leaf_update"], ["leaf_update"]]
+    program = rules.adamw(clip=True)
+    both = [scheduled(program, dtypes=Dtypes(param)) for param in ("float32", "bfloat16")]
+    first, second = functions(*(("leaf", x) for x in both))
+    assert first[0] == second[0] == "leaf_float32_float32_statistics"
+    assert first[1] != second[1]
 
 
 def test_other_scalars_make_another_function():

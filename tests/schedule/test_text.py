@@ -157,7 +157,7 @@ ITEMS = st.builds(
     LISTS,
     st.booleans(),
     AXES,
-    st.text(),
+    st.text(min_size=1),
 )
 COMBINES = st.builds(
     Combine,

@@ -69,13 +69,11 @@ class PlacedLeaf:
         An update is added to the parameter as it is computed, so in its place the parameter is
         read and written.
         """
-        names = {x.name for x in kernel.operands}
-        for x in kernel.operands:
-            if x.name == RESULT["update"]:
-                p = Buffer("p", self.sequence.dtypes[0])
-                yield Operand(p, "write" if "p" in names else "update")
-            else:
-                yield x
+        if not any(x.name == RESULT["update"] for x in kernel.operands):
+            yield from kernel.operands
+            return
+        yield from (x for x in kernel.operands if x.name not in RESULT.values())
+        yield Operand(Buffer("p", self.sequence.dtypes[0]), "update")
 
     @property
     def least_bytes(self) -> int:

@@ -45,12 +45,9 @@ class TritonExecutor:
         return list({id(parts.array): parts.array for parts in values}.values())
 
     def statistic(self, leaf: PlacedLeaf, kernel: Kernel, x: Operand, value: Parts) -> Any:
-        """Returns a statistic; one that no finalize has combined is still in parts."""
-        end = value.offset + value.parts * value.elements
-        parts = value.array[value.offset : end].reshape(value.parts, *leaf.reduced_shape(x))
-        if value.parts == 1:
-            return parts[0]
-        return getattr(jnp, x.buffer.combine)(parts, axis=0)
+        """Returns a statistic, which a finalize has computed for all leaves of a launch."""
+        part = value.array[value.offset : value.offset + value.elements]
+        return part.reshape(leaf.reduced_shape(x))
 
     def launch(self, launch: Launch, tasks: Sequence[Task], scalars: Mapping[str, Any]) -> None:
         """Compiles all that a launch runs into one kernel, and calls it."""
