@@ -9,6 +9,7 @@ import click
 from optgen.cli import options, output
 
 if TYPE_CHECKING:
+    from optgen.runtime.vocabulary.sequence import Mode
     from optgen.schedule.explanation import Explanation
     from optgen.tools.compare import Comparison
 
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 @options.rule
 @click.option(
     "--machine", default="here", show_default=True, help="A known machine, such as h200 or v5e."
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["step", "update"]),
+    default="step",
+    show_default=True,
+    help="The fused step; or update, with apply_updates in the same jit.",
 )
 @click.option(
     "against_xla",
@@ -30,6 +38,7 @@ if TYPE_CHECKING:
 def command(
     rule: str,
     machine: str,
+    mode: Mode,
     against_xla: bool,
     settings: tuple[str, ...],
     shapes: tuple[str, ...],
@@ -47,9 +56,9 @@ def command(
         from optgen.tools.compare import compare
 
         with output.progress(f"compile {choice.name}") as progress:
-            explained: Comparison | Explanation = compare(choice, work, machine, progress)
+            explained: Comparison | Explanation = compare(choice, work, machine, mode, progress)
     else:
-        explained = choice.make().explain(work, machine)
+        explained = choice.make().explain(work, machine, mode)
     if as_json:
         settings_ = {"rule": choice.name, "settings": choice.settings}
         output.print_json({**settings_, **explained.as_dict()})

@@ -15,6 +15,7 @@ import jax
 from optgen.errors import TargetError, UsageError
 from optgen.runtime.execution.targets import PORTABLE, TARGETS
 from optgen.runtime.execution.tpu.chip import lowering_for
+from optgen.runtime.vocabulary.sequence import Mode
 from optgen.schedule.explanation import Explanation
 from optgen.tools import chips
 from optgen.tools.rules import Choice
@@ -74,14 +75,19 @@ Progress = Callable[[int, int, str], None]
 
 
 def compare(
-    choice: Choice, params: Any, machine: str, progress: Progress = lambda done, total, what: None
+    choice: Choice,
+    params: Any,
+    machine: str,
+    mode: Mode = "step",
+    progress: Progress = lambda done, total, what: None,
 ) -> Comparison:
-    """Compiles optgen's step and optax's for a machine, and counts.
+    """Compiles optgen's step, or its update, and optax's for a machine, and counts.
 
     Args:
       choice: a rule that optax has under the same name, or a chain of such, with hyperparameters.
       params: a tree of arrays or ``jax.ShapeDtypeStruct``.
       machine: the name of a machine that is a chip of ``optgen.tools.chips``.
+      mode: ``step``, or ``update`` with ``apply_updates``, as optax's is compiled in both cases.
       progress: called before each compilation.
 
     Raises:
@@ -101,18 +107,18 @@ def compare(
             "has under the same name, and chains of them"
         )
     kernels = next(t.name for t in TARGETS.values() if t.platform == chip.platform)
-    explanation = choice.make().explain(params, machine)
+    explanation = choice.make().explain(params, machine, mode)
     sides, absent = [_plan(explanation)], {}
     ways = {f"optgen, target {target}": target for target in (PORTABLE, kernels)}
     for number, (name, target) in enumerate(ways.items()):
         progress(number, len(ways) + 1, name)
         try:
-            sides.append(_compiled(name, choice.make(target), True, params, chip))
+            sides.append(_compiled(name, choice.make(target), mode, params, chip))
         except TargetError as error:
             absent[name] = str(error)
     name = f"jitted {_name(choice)}"
     progress(len(ways), len(ways) + 1, name)
-    sides.append(_compiled(name, peer, False, params, chip))
+    sides.append(_compiled(name, peer, "update", params, chip))
     return Comparison(explanation, _name(choice), tuple(sides), absent)
 
 
@@ -134,9 +140,9 @@ def _plan(explanation: Explanation) -> Side:
     )
 
 
-def _compiled(name: str, optimizer: Any, fused: bool, params: Any, chip: chips.Chip) -> Side:
+def _compiled(name: str, optimizer: Any, mode: Mode, params: Any, chip: chips.Chip) -> Side:
     state = jax.eval_shape(optimizer.init, params)
-    step = jit_step(optimizer, "step", fused)
+    step = jit_step(optimizer, "step", fused=mode == "step")
     with lowering_for(chip.name):
         module = chips.compile_for(chip.name, step, params, state, params, donate_argnums=(0, 1))
     return Side(
