@@ -99,7 +99,11 @@ def _whole(lowered: Lowered, scheduled: Schedule) -> Schedule:
 
 
 def last_sweeps(lowered: Lowered, schedules: Sequence[Schedule]) -> dict[str, tuple[int, Program]]:
-    """The ``jnp`` functions that end updates, beside those of variants: variant and body by name."""
+    """The functions of ``jnp`` that end updates, and are no variant's own, by their names.
+
+    Returns:
+      The variant and the body of each.
+    """
     own = {variant.name for variant in lowered.variants}
     return {
         kernel.function: (planned.sequence.variant, body)

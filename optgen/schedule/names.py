@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from optgen.ir.describe import describe
 from optgen.ir.node import Node
 from optgen.ir.types import LEAF, SCALAR
+from optgen.runtime.vocabulary.sequence import RESULT
 from optgen.runtime.vocabulary.view import dimension_names
 from optgen.schedule.graph import is_effect, is_reduction
-from optgen.runtime.vocabulary.sequence import RESULT
 from optgen.schedule.leaf import LeafProgram
 
 _SEVERAL = {"sum": "sums", "max": "maxima", "min": "minima"}

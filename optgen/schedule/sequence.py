@@ -16,6 +16,7 @@ from optgen.ir.node import Node, walk
 from optgen.ir.program import Program
 from optgen.ir.types import GRAD, LEAF, PARAM, REAL, SCALAR, Axes
 from optgen.runtime.vocabulary.sequence import (
+    RESULT,
     Buffer,
     Combine,
     Item,
@@ -24,7 +25,6 @@ from optgen.runtime.vocabulary.sequence import (
     Kind,
     Lifetime,
     Mode,
-    RESULT,
 )
 from optgen.schedule.graph import is_effect, is_large, is_reduction
 from optgen.schedule.leaf import LeafProgram, check_program

@@ -99,28 +99,30 @@ class _Cut:
 
     def _factors(self, late: set[Node]) -> tuple[Node, ...]:
         """The small values that the last sweep reads and that depend on a statistic."""
-        stage = self.stages[self.last]
+        stage, sweep = self.stages[self.last], self._sweep(self.last)
         arrays = {a.node.args[0] if a.kind == "store" else a.node for a in stage.reads}
-        early = [store for store in self.small_stores if store not in late]
+        stores = {store: self._place(store, late) for store in self.small_stores}
+        early = [store for store, place in stores.items() if place < sweep]
         read_back = {n for store in early for n in same_value(store.args[0], self.dtypes)}
         targets = [n for n in stage.targets if not is_reduction(n)]
-        targets += (store for store in self.small_stores if store in late)
-        depends: set[Node] = set()
+        targets += (store for store, place in stores.items() if place == sweep)
+        before: set[Node] = set()  # the values that depend on a statistic of an earlier sweep
+        within: set[Node] = set()  # and those that depend on one of this
         for n in walk_until(targets, arrays):
-            if is_statistic(n) or any(arg in depends for arg in n.args):
-                depends.add(n)
+            for depend in (before, within):
+                if any(arg in depend for arg in n.args):
+                    depend.add(n)
+            if is_statistic(n):
+                (within if self.stage_of[n] == self.last else before).add(n)
 
-        def small(n: Node) -> bool:  # of truth values, which have no storage, what they compare
-            return not (is_large(n) or is_effect(n) or n.type.dtype == BOOL)
+        def is_factor(n: Node) -> bool:  # truth values have no storage; what they compare has
+            computed = is_large(n) or is_effect(n) or n.type.dtype == BOOL
+            return n in before and n not in within and not computed
 
         def followed(n: Node) -> tuple[Node, ...]:
-            return () if n in arrays or n not in depends or small(n) else n.args
+            return () if n in arrays or n not in before or is_factor(n) else n.args
 
-        return tuple(
-            n
-            for n in walk(targets, args=followed)
-            if n in depends and small(n) and n not in read_back
-        )
+        return tuple(n for n in walk(targets, args=followed) if is_factor(n) and n not in read_back)
 
     def _known_before(self) -> dict[Node, int]:
         """The levels of values, with every statistic in the stage that the search chose."""
@@ -139,7 +141,7 @@ class _Cut:
     def steps(self) -> tuple[Step, ...]:
         """Stores small slots as soon as they are known, or last where the old one is read on.
 
-        An update ends in its last sweep, which then stores them.
+        An update ends in its last sweep, which stores those that would come after it.
         """
         late: set[Node] = set()
         while True:
@@ -188,13 +190,15 @@ class _Cut:
         return self.last, _FACTORS, self.levels.phase_of_stage(self.last)
 
     def _place(self, n: Node, late: set[Node]) -> Place:
-        """The place in which a reduction or a small effect is computed."""
+        """The place in which a reduction or a small effect is computed; an update's end is last."""
+        place = self._earliest(n, late)
+        return min(place, self._sweep(self.last)) if self.program.mode == "update" else place
+
+    def _earliest(self, n: Node, late: set[Node]) -> Place:
         sum_of_leaf = n.args[0] if n.op == "emit" else n
         if is_statistic(sum_of_leaf):
             return self._sweep(self.stage_of[sum_of_leaf])
         known = self.known_before[n]
-        if n in late and self.program.mode == "update":
-            return self._sweep(self.last)
         if n in late:
             return self.levels.stages, _BEFORE, self.levels.phases - 1
         return known, _BEFORE, self.levels.phase_of_gap(known, self.levels.home[n])

@@ -118,7 +118,9 @@ class Walk:
         if name == "slice" and isinstance(values[0], Shared):
             return [values[0].regions[parameters["start_indices"][0]]]
         if name == "slice":
-            assert values[0] is None or equation.invars[0].aval.shape == equation.outvars[0].aval.shape
+            assert (
+                values[0] is None or equation.invars[0].aval.shape == equation.outvars[0].aval.shape
+            )
             return values
         if name == "add" and all(isinstance(x, Value) for x in values):
             return [self._added(values)]

@@ -8,7 +8,7 @@ from typing import Any
 from optgen.runtime.execution.leaves import Leaf, Result, contributions, finished, rounded
 from optgen.runtime.execution.target import Executor, Task
 from optgen.runtime.vocabulary.launches import Launch, LaunchList, PlacedLeaf
-from optgen.runtime.vocabulary.sequence import Kernel, Mode
+from optgen.runtime.vocabulary.sequence import Kernel, Mode, Operand
 
 
 class Launching:
@@ -80,13 +80,16 @@ class Launching:
 
     def _end_update(self, place: int, kernel: Kernel, scalars: Mapping[str, Any]) -> None:
         """Computes the last sweep of an update in ``jnp``."""
-        leaf, placed, arrays = self.leaves[place], self.placed[place], self.arrays[place]
-        for x in kernel.operands:
-            if x.read and x.lifetime == "statistic":
-                arrays[x.name] = self.executor.statistic(placed, kernel, x, arrays[x.name])
-        for name, old in leaf.slots.items():
-            arrays[name] = _shaped(arrays[name], old.shape)
-        arrays |= leaf.call(leaf.variant.function(kernel.function), scalars, arrays)
+        leaf, arrays = self.leaves[place], self.arrays[place]
+        read = {x.name: self._whole(place, kernel, x) for x in kernel.operands if x.read}
+        arrays |= leaf.call(leaf.variant.function(kernel.function), scalars, read)
+
+    def _whole(self, place: int, kernel: Kernel, x: Operand) -> Any:
+        """An array of a leaf as ``jnp`` functions have it."""
+        array = self.arrays[place][x.name]
+        if x.lifetime == "statistic":
+            return self.executor.statistic(self.placed[place], kernel, x, array)
+        return _shaped(array, self.placed[place].reduced_shape(x))
 
     def _result(self, place: int) -> Result:
         leaf, arrays = self.leaves[place], self.arrays[place]
