@@ -204,8 +204,13 @@ def test_leaves_that_a_smaller_chip_does_not_hold(name):
     compare(name, AWKWARD, "tpu", "step", "v4")
 
 
-def test_more_leaves_than_one_launch_can_take():
-    compare("adamw", [leaf(3)] * 600, "triton", "step")
+@pytest.mark.parametrize("target", ["cpu", "triton"])
+@pytest.mark.parametrize("name", ["adamw", CHAIN])
+def test_more_leaves_than_one_launch_can_take(name, target):
+    leaves = [leaf(3)] * 600
+    compare(name, leaves, target, "step")
+    planned = made(name, target).plan(leaves, MACHINES[target])
+    assert len(planned.launches) > len({launch.phase for launch in planned.launches})
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from optgen.ir.evaluate import Dtypes
 from optgen.ir.program import Program
 from optgen.passes.dimensions import view
+from optgen.runtime.execution import cpu
 from optgen.runtime.execution.targets import TARGETS, machine
 from optgen.runtime.vocabulary.launches import (
     Launch,
@@ -22,7 +23,7 @@ from optgen.schedule.check import check_schedule
 from optgen.schedule.sequence import name_functions, unscheduled
 
 FLOAT32 = Dtypes()
-CPU = Machine("cpu", "a CPU", "cpu", 1e10, 1e-6, Limits(), "a round figure")
+CPU = Machine("cpu", "a CPU", "cpu", 1e10, 1e-6, cpu.TARGET.limits(), "a round figure")
 ON_CHIP = Machine("chip", "a chip that holds every leaf", "chip", 1e12, 1e-6, Limits(), "no one")
 
 

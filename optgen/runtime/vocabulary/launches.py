@@ -223,6 +223,29 @@ def why_left_to_xla(leaf: PlacedLeaf) -> str:
     return "it has no elements" if leaf.empty else leaf.sequence.reason
 
 
+def that_fit(
+    runs: Iterable[Run], most: int | None, arrays: Callable[[Run], int]
+) -> Iterator[tuple[Run, ...]]:
+    """Cuts runs into launches, in their order, each of as many as a limit admits.
+
+    Args:
+      runs: the runs.
+      most: the number of arrays that one launch takes; None for any number.
+      arrays: returns how many of them a run needs.
+    """
+    part: list[Run] = []
+    taken = 0
+    for run in runs:
+        needed = arrays(run)
+        if part and most is not None and taken + needed > most:
+            yield tuple(part)
+            part, taken = [], 0
+        part.append(run)
+        taken += needed
+    if part:
+        yield tuple(part)
+
+
 def in_order(launches: Iterable[Launch]) -> LaunchList:
     """Launches in the order in which they run: by phase, and in each what XLA compiles around.
 

@@ -11,10 +11,12 @@ class Limits:
 
     Attributes:
       operands: the number of arrays that it can be given; None for any number.
+      updated: the number of arrays that it may update in place; None for any number.
       on_chip_bytes: the memory of a core that it may fill with a leaf and its arrays.
     """
 
     operands: int | None = None
+    updated: int | None = None
     on_chip_bytes: int = 0
 
 

@@ -7,7 +7,6 @@ import pytest
 from optgen.errors import UsageError
 from optgen.runtime.execution.cpu import measure
 from optgen.runtime.execution.targets import TARGETS, machine, machines
-from optgen.runtime.vocabulary.machine import Limits
 
 KNOWN = machines()
 
@@ -38,7 +37,7 @@ def test_this_machine_is_measured_once():
     here = machine("here")
     assert here == machine("here")
     assert here.target == "cpu"
-    assert here.limits == Limits()
+    assert here.limits == TARGETS["cpu"].limits()
     assert 1e8 < here.bandwidth < 1e13
     assert measure.core_count() >= 1
     assert str(measure.core_count()) in here.title

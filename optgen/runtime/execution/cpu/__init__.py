@@ -3,7 +3,7 @@
 A kernel is a function of the type ``optgen_entry`` in ``native/optgen_kernel.h``. ``entry``
 compiles it into the user's cache and gives it a key; ``call`` calls it through the one FFI
 target, whose handler is ``native/handler.cc``. One launch, a custom call, takes all that a phase
-of the step does to the leaves of a tree.
+of the step does to some hundred leaves of a tree.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from optgen.runtime.execution.cpu.call import call
 from optgen.runtime.execution.cpu.compiler import compile_library
 from optgen.runtime.execution.cpu.handler import entry
-from optgen.runtime.execution.cpu.launches import launches
+from optgen.runtime.execution.cpu.launches import LIMITS, launches
 from optgen.runtime.execution.cpu.machine import this_machine
 from optgen.runtime.execution.cpu.status import describe, unavailable
 from optgen.runtime.execution.target import Executor, Target
@@ -44,6 +44,7 @@ TARGET = Target(
     backend="cpu",
     unavailable=unavailable,
     launches=launches,
+    limits=lambda: LIMITS,
     executor=_executor,
     prepare=_prepare,
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from optgen.runtime.execution.cpu.launches import LIMITS
 from optgen.runtime.execution.cpu.measure import copy_bandwidth, core_count
-from optgen.runtime.vocabulary.machine import Limits, Machine
+from optgen.runtime.vocabulary.machine import Machine
 
 
 def this_machine() -> Machine:
@@ -15,6 +16,6 @@ def this_machine() -> Machine:
         target="cpu",
         bandwidth=copy_bandwidth(),
         launch_cost=10e-6,
-        limits=Limits(),
+        limits=LIMITS,
         source="measured: the best of several copies by all cores, bytes read plus bytes written",
     )

@@ -6,7 +6,7 @@ dependent kernels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from optgen.runtime.vocabulary.launches import (
     Launch,
@@ -16,6 +16,7 @@ from optgen.runtime.vocabulary.launches import (
     in_order,
     last_sweep,
     left_to_xla,
+    that_fit,
     why_left_to_xla,
 )
 from optgen.runtime.vocabulary.machine import Limits, Machine
@@ -38,22 +39,12 @@ def launches(leaves: Sequence[PlacedLeaf], limits: Limits) -> LaunchList:
                 points.setdefault((phase, point), []).append(Run(place, (kernel,)))
         result += last_sweep(place, leaf)
     for (phase, _), runs in sorted(points.items()):
-        result += (Launch(phase, tuple(part)) for part in _that_fit(runs, limits))
+        result += (Launch(phase, part) for part in that_fit(runs, limits.operands, _operands))
     return in_order(result)
 
 
-def _that_fit(runs: Sequence[Run], limits: Limits) -> Iterator[list[Run]]:
-    """Parts for which one kernel has parameters."""
-    part: list[Run] = []
-    pointers = 0
-    for run in runs:
-        needed = 2 * len(run.kernels[0].operands)
-        if part and limits.operands is not None and pointers + needed > limits.operands:
-            yield part
-            part, pointers = [], 0
-        part.append(run)
-        pointers += needed
-    yield part
+def _operands(run: Run) -> int:
+    return 2 * sum(len(kernel.operands) for kernel in run.kernels)
 
 
 def _gpu(name: str, title: str, bandwidth: float, source: str) -> Machine:
