@@ -53,7 +53,7 @@ def lower_once(library: str, rule: str, tree: str) -> dict[str, float]:
     lap(make())
     optimizer = lap(make())
     state = lap(jax.eval_shape(optimizer.init, shapes))
-    traced = lap(jit_step(optimizer, "step", ours).trace(shapes, state, shapes))
+    traced = lap(jit_step(optimizer, ours).trace(shapes, state, shapes))
     lap(traced.lower())
     phases = [after - before for before, after in itertools.pairwise(times)]
     return dict(zip(PHASES, phases, strict=True))

@@ -25,7 +25,6 @@ class JaxStep(Contestant):
     Args:
       name: of the contestant.
       make: builds the optimizer; timed as `Costs.build`.
-      protocol: "step" or "update".
       ours: whether `make` returns an optgen optimizer.
       fused: whether it has a `step` of its own; by default, whether it is ours.
       on_device: whether a sample's steps are repeated on the device; see `repeated`.
@@ -35,15 +34,15 @@ class JaxStep(Contestant):
         self,
         name: str,
         make: Callable[[], Any],
-        protocol: str = "step",
         ours: bool = False,
         *,
         fused: bool | None = None,
         on_device: bool = False,
     ) -> None:
-        self.name, self.protocol, self.ours = name, protocol, ours
+        self.name, self.ours = name, ours
         self._make, self._on_device = make, on_device
         self._fused = ours if fused is None else fused
+        self.protocol = "step" if self._fused else "update"
         self._explanation: Any = None
         self._launches: int | None = None
         self._optimizer: Any = None
@@ -58,53 +57,41 @@ class JaxStep(Contestant):
         begin = time.perf_counter()
         self._optimizer = self._make()
         build = time.perf_counter() - begin
-        self._function = jit_step(self._optimizer, self.protocol, self._fused)
-        loop = functools.partial(repeated, self._function, self.protocol)
-        self._repeated: Any = functools.cache(loop)
+        self._function = jit_step(self._optimizer, self._fused)
+        self._repeated: Any = functools.cache(functools.partial(repeated, self._function))
         costs, self._launches = compile_costs(self._function, self._optimizer, work.tree, build)
         self._shapes = jax.eval_shape(self._optimizer.init, work.tree)
         explain = getattr(self._optimizer, "explain", None)
         if self.ours and explain is not None:
-            self._explanation = explain(work.tree, machine.planned_for())
+            self._explanation = explain(work.tree, machine.planned_for(), self.protocol)
         return costs
 
     def allocate(self, work: Work) -> None:
         self._parameters = jax.tree.map(jnp.array, work.parameters())
         self._state = jax.jit(self._optimizer.init)(self._parameters)
         self._gradients = work.jax_gradients
-        self._updates: Any = None
 
     def step(self) -> None:
-        if self.protocol == "step":
-            self._parameters, self._state = self._function(
-                self._parameters, self._state, self._gradients
-            )
-        else:
-            self._updates = None  # so that two trees of updates are never held
-            self._state, self._updates = self._function(
-                self._parameters, self._state, self._gradients
-            )
+        self._parameters, self._state = self._function(
+            self._parameters, self._state, self._gradients
+        )
 
     def take(self, count: int) -> None:
         if not self._on_device:
             super().take(count)
             return
-        if self.protocol == "update" and self._updates is None:
-            self._updates = jax.tree.map(jnp.zeros_like, self._gradients)
-        self._parameters, self._state, self._updates = self._repeated(count)(
-            self._parameters, self._state, self._gradients, self._updates
+        self._parameters, self._state = self._repeated(count)(
+            self._parameters, self._state, self._gradients
         )
 
     def wait(self) -> None:
-        jax.block_until_ready((self._parameters, self._state, self._updates))
+        jax.block_until_ready((self._parameters, self._state))
 
     def current(self) -> Iterator[np.ndarray] | None:
-        if self.protocol != "step":
-            return None
         return (np.asarray(leaf) for leaf in jax.tree.leaves(self._parameters))
 
     def release(self) -> None:
-        self._parameters = self._state = self._gradients = self._updates = None
+        self._parameters = self._state = self._gradients = None
         self._function = self._repeated = None
 
     def state(self, work: Work) -> workloads.Tree | None:

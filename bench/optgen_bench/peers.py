@@ -12,12 +12,11 @@ from optgen_bench.flash_peer import why_no_flash
 from optgen_bench.jax_peer import JaxStep
 from optgen_bench.torch_peer import TorchStep, why_no_torch
 
-# What a name in `against` stands for; "update" compares the optax protocol alone.
+# What a name in `against` stands for; "update" compares what changing only the import does.
 GROUPS: dict[str, tuple[str, ...]] = {
     "optax": ("optax",),
     "torch": ("torch-fused", "torch-foreach"),
-    "update": ("optgen-update", "optax-update"),
-    "optax-update": ("optgen-update", "optax-update"),
+    "update": ("optgen-update", "optax"),
     "torch-fused": ("torch-fused",),
     "torch-foreach": ("torch-foreach",),
     "flashoptim": ("flashoptim-full", "flashoptim-compressed"),
@@ -48,11 +47,11 @@ def contestants(
       targets: of optgen; one contestant is named for each.
       on_device: whether steps are repeated there; see `optgen.tools.timing`.
     """
-    present: list[Contestant] = [_optgen(case, target, "step", on_device) for target in targets]
+    present: list[Contestant] = [_optgen(case, target, True, on_device) for target in targets]
     absent: dict[str, str] = {}
     for name in expand(against):
         if name == "optgen-update":
-            present += [_optgen(case, target, "update", on_device) for target in targets]
+            present += [_optgen(case, target, False, on_device) for target in targets]
         elif (reason := _why_absent(case, name)) is not None:
             absent[name] = reason
         else:
@@ -60,11 +59,11 @@ def contestants(
     return present, absent
 
 
-def _optgen(case: Case, target: str, protocol: str, on_device: bool) -> Contestant:
-    suffix = "" if protocol == "step" else "-update"
+def _optgen(case: Case, target: str, fused: bool, on_device: bool) -> Contestant:
+    suffix = "" if fused else "-update"
     name = f"optgen{suffix}" if target == "auto" else f"optgen-{target}{suffix}"
     make = functools.partial(case.make_optgen, target)
-    return JaxStep(name, make, protocol, ours=True, on_device=on_device)
+    return JaxStep(name, make, ours=True, fused=fused, on_device=on_device)
 
 
 def _peer(case: Case, name: str, on_device: bool) -> Contestant:
@@ -77,7 +76,7 @@ def _peer(case: Case, name: str, on_device: bool) -> Contestant:
         make = functools.partial(case.make_flash, kind)
         return JaxStep(name, make, fused=True, on_device=on_device)
     assert case.make_optax is not None
-    return JaxStep(name, case.make_optax, kind or "step", on_device=on_device)
+    return JaxStep(name, case.make_optax, on_device=on_device)
 
 
 def _why_absent(case: Case, name: str) -> str | None:

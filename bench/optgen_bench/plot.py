@@ -20,7 +20,6 @@ from optgen_bench.storage import write_atomically
 OURS = ("#0072B2", "#56B4E9")
 PEERS = {
     "optax": "#E69F00",
-    "optax-update": "#E69F00",
     "torch-fused": "#009E73",
     "torch-foreach": "#B8D8CC",
 }

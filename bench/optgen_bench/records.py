@@ -59,7 +59,7 @@ class Measurement:
     """One contestant. Rate and share count the case's bytes, so they order rows as time does."""
 
     name: str
-    protocol: str  # "step": parameters updated in place; "update": the optax protocol alone
+    protocol: str  # "step": by a step of its own; "update": by update and apply_updates, in one jit
     ours: bool
     time: Spread
     bytes_per_second: float | None

@@ -121,13 +121,8 @@ def traffic(contestants: Sequence[Contestant], work: Work) -> Traffic | None:
 
 
 def ratios(measured: Sequence[Measurement]) -> list[Ratio]:
-    """Returns each peer's median over each of ours, within a protocol."""
-    pairs = [
-        (ours, peer)
-        for ours in measured
-        for peer in measured
-        if ours.ours and not peer.ours and ours.protocol == peer.protocol
-    ]
+    """Returns each peer's median over each of ours."""
+    pairs = [(ours, peer) for ours in measured for peer in measured if ours.ours and not peer.ours]
     return [
         Ratio(
             ours=ours.name,

@@ -42,7 +42,7 @@ def bench(
         `cases.case`.
       against: peers: "optax", "torch" (fused and foreach), "torch-fused", "torch-foreach",
         "flashoptim" (with full state and compressed), "flashoptim-full", "flashoptim-compressed",
-        and "update" (the optax protocol alone, of optax and optgen). One that cannot take part,
+        and "update" (optgen by optax's protocol, and optax). One that cannot take part,
         such as torch where it is not installed, is named below the table.
       tree: a workload's name or a shape such as `4096x4096`, or several of them.
       dtype: of parameters and gradients, or several.

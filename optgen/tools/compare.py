@@ -142,7 +142,7 @@ def _plan(explanation: Explanation) -> Side:
 
 def _compiled(name: str, optimizer: Any, mode: Mode, params: Any, chip: chips.Chip) -> Side:
     state = jax.eval_shape(optimizer.init, params)
-    step = jit_step(optimizer, "step", fused=mode == "step")
+    step = jit_step(optimizer, fused=mode == "step")
     with lowering_for(chip.name):
         module = chips.compile_for(chip.name, step, params, state, params, donate_argnums=(0, 1))
     return Side(

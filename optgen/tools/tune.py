@@ -194,8 +194,8 @@ class Candidate(Contestant):
 
     def __init__(self, name: str, scratch: Scratch, options: Choices) -> None:
         self.name, self.scratch, self.options = name, scratch, options
-        step = jit_step(uncompiled_copy(scratch.optimizer), "step", fused=True)
-        self._loop: Any = functools.cache(functools.partial(repeated, step, "step"))
+        step = jit_step(uncompiled_copy(scratch.optimizer), fused=True)
+        self._loop: Any = functools.cache(functools.partial(repeated, step))
 
     def prepare(self, work: Work) -> Costs:
         """Compiles nothing before the first step."""
@@ -212,8 +212,8 @@ class Candidate(Contestant):
         """Takes so many steps in a loop on the device."""
         scratch = self.scratch
         with tuned.forced(self.options):
-            scratch.parameters, scratch.state, _ = self._loop(count)(
-                scratch.parameters, scratch.state, scratch.gradients, None
+            scratch.parameters, scratch.state = self._loop(count)(
+                scratch.parameters, scratch.state, scratch.gradients
             )
 
     def wait(self) -> None:

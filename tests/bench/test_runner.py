@@ -46,18 +46,23 @@ def test_a_ratio_is_the_peers_median_over_ours(fake, run):
         [
             fake("optgen", [1.0], ours=True),
             fake("optgen-update", [8.0], ours=True, protocol="update"),
-            fake("optax", [2.5]),
+            fake("optax", [2.5], protocol="update"),
             fake("torch-fused", [0.5]),
-            fake("optax-update", [4.0], protocol="update"),
         ]
     )
     values = {(r.ours, r.peer): r.value for r in found.ratios}
     assert values == {
         ("optgen", "optax"): 2.5,
         ("optgen", "torch-fused"): 0.5,
-        ("optgen-update", "optax-update"): 0.5,
+        ("optgen-update", "optax"): 2.5 / 8,
+        ("optgen-update", "torch-fused"): 0.5 / 8,
     }
-    assert [r.peer for r in found.ratios if r.peer_wins] == ["torch-fused", "optax-update"]
+    losses = [(r.ours, r.peer) for r in found.ratios if r.peer_wins]
+    assert losses == [
+        ("optgen", "torch-fused"),
+        ("optgen-update", "optax"),
+        ("optgen-update", "torch-fused"),
+    ]
 
 
 def test_several_targets_are_each_compared(fake, run):

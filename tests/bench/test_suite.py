@@ -48,7 +48,6 @@ def test_bench_prints_writes_and_returns_zero(sgd_case, console, tmp_path):
             "optgen",
             "optax",
             "optgen-update",
-            "optax-update",
         }
         assert case.floor_bytes_per_parameter == (20.0 if case.dtype == "float32" else 10.0)
         assert case.roof.bytes_per_second > 0

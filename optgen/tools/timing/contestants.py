@@ -71,8 +71,7 @@ class Contestant(abc.ABC):
 
     Attributes:
       name: unique among the contestants of a case.
-      protocol: "step" where parameters are updated in place, "update" where an updates tree is
-        returned. Ratios are taken within a protocol.
+      protocol: "step" for a step of its own, "update" for an optax `update` and `apply_updates`.
       ours: whether it is optgen's.
     """
 

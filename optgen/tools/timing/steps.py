@@ -10,13 +10,16 @@ import jax
 import optax
 
 
-def jit_step(optimizer: Any, protocol: str, fused: bool) -> Any:
+def jit_step(optimizer: Any, fused: bool) -> Any:
     """Returns the jitted step, `(parameters, state, gradients) -> (parameters, state)`.
 
-    For the protocol "update" the results are `(state, updates)`. What is updated is donated.
+    Parameters and state are donated. Arguments stand in the order of the results, because JAX pairs
+    donated buffers with results of the same shape in order.
 
-    Arguments stand in the order of the results, because JAX pairs donated buffers with results of
-    the same shape in order.
+    Args:
+      optimizer: an optimizer of optax or of optgen.
+      fused: whether its own `step` updates the parameters; otherwise `optax.apply_updates` does,
+        with what its `update` returned.
     """
     function = optimizer.step if fused else functools.partial(_optax_step, optimizer)
 
@@ -24,37 +27,28 @@ def jit_step(optimizer: Any, protocol: str, fused: bool) -> Any:
         parameters, state = function(parameters, state, grads=gradients)
         return parameters, state
 
-    def update(parameters: Any, state: Any, gradients: Any) -> tuple[Any, Any]:
-        updates, state = optimizer.update(gradients, state, parameters)
-        return state, updates
-
-    if protocol == "update":
-        return jax.jit(update, donate_argnums=(1,))
     return jax.jit(step, donate_argnums=(0, 1))
 
 
-def repeated(step: Callable[..., Any], protocol: str, count: int) -> Any:
+def repeated(step: Callable[..., Any], count: int) -> Any:
     """Returns a jitted loop of `count` steps of what `jit_step` returned.
 
-    It takes parameters, state, gradients and updates (None for the protocol "step"), and returns
-    all but the gradients; what is updated is donated. The barrier keeps XLA from computing before
-    the loop, or in one kernel for several steps, what each step has to compute.
+    It takes and returns the same as one step; parameters and state are donated. The barrier keeps
+    XLA from computing before the loop, or in one kernel for several steps, what each step has to
+    compute.
     """
 
     def body(_: Any, carried: tuple[Any, ...]) -> tuple[Any, ...]:
-        parameters, state, gradients, updates = jax.lax.optimization_barrier(carried)
-        if protocol == "step":
-            parameters, state = step(parameters, state, gradients)
-        else:
-            state, updates = step(parameters, state, gradients)
-        return parameters, state, gradients, updates
+        parameters, state, gradients = jax.lax.optimization_barrier(carried)
+        parameters, state = step(parameters, state, gradients)
+        return parameters, state, gradients
 
-    def run(parameters: Any, state: Any, gradients: Any, updates: Any) -> tuple[Any, Any, Any]:
-        carried = (parameters, state, gradients, updates)
-        parameters, state, _, updates = jax.lax.fori_loop(0, count, body, carried)
-        return parameters, state, updates
+    def run(parameters: Any, state: Any, gradients: Any) -> tuple[Any, Any]:
+        carried = (parameters, state, gradients)
+        parameters, state, _ = jax.lax.fori_loop(0, count, body, carried)
+        return parameters, state
 
-    return jax.jit(run, donate_argnums=(0, 1, 3) if protocol == "step" else (1, 3))
+    return jax.jit(run, donate_argnums=(0, 1))
 
 
 def _optax_step(optimizer: Any, parameters: Any, state: Any, *, grads: Any) -> tuple[Any, Any]:

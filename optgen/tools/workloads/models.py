@@ -32,6 +32,21 @@ def _gpt2_block(width: int) -> ShapeTree:
     }
 
 
+def deep_transformer(leaves: int, width: int = 64) -> ShapeTree:
+    """The blocks of a narrow transformer, ten leaves each, with attention and MLP in parallel.
+
+    What a step costs beyond its bytes (tracing, compiling, dispatch) grows with leaves.
+    """
+    return {
+        str(i): {
+            "ln": _norm(width),
+            "attn": {"c_attn": _dense(width, 3 * width), "c_proj": _dense(width, width)},
+            "mlp": {"c_fc": _dense(width, 4 * width), "c_proj": _dense(4 * width, width)},
+        }
+        for i in range(leaves // 10)
+    }
+
+
 def resnet50() -> ShapeTree:
     """ResNet-50 (He et al., 2015, arXiv:1512.03385), v1.5: 161 leaves, 25,557,032 parameters.
 

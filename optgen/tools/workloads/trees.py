@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable
@@ -66,6 +67,9 @@ TREES: dict[str, Callable[[], models.ShapeTree]] = {
     "resnet50": models.resnet50,
     "llama3-8b": models.llama3_8b,
     "llama3-8b-layer": models.llama3_8b_layer,
+    "deep-300": functools.partial(models.deep_transformer, 300),
+    "deep-1000": functools.partial(models.deep_transformer, 1000),
+    "deep-2000": functools.partial(models.deep_transformer, 2000),
     "small": small,
     "awkward": awkward,
 }

@@ -9,6 +9,9 @@ from optgen.tools.workloads import TREES, tree
 
 PUBLISHED = {  # leaves, parameters
     "gpt2-small": (148, 124_439_808),
+    "deep-300": (300, 1_495_680),
+    "deep-1000": (1000, 4_985_600),
+    "deep-2000": (2000, 9_971_200),
     "resnet50": (161, 25_557_032),
     "llama3-8b": (291, 8_030_261_248),
     "llama3-8b-layer": (9, 218_112_000),
