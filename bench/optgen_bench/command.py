@@ -5,14 +5,17 @@ An entry point in the group ``optgen.commands`` registers the command with ``opt
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from optgen.cli import options
 from optgen.cli.messages import Reporting
 from optgen.errors import UsageError
 from optgen.tools.rules import load
+from optgen_bench import compiling
 from optgen_bench.cases import Case
 from optgen_bench.suite import bench
 
@@ -45,6 +48,10 @@ from optgen_bench.suite import bench
     show_default=True,
     help="Call each step, or repeat steps on the device; auto repeats on a GPU.",
 )
+@click.option(
+    "--compile", "compiles", is_flag=True, help="Time tracing, lowering and compiling, not steps."
+)
+@click.option("chip", "--machine", metavar="NAME", help="With --compile: a chip, as h200 or v5e.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -61,28 +68,51 @@ def command(
     markdown_path: str | None,
     results: str | None,
     timing: str,
+    compiles: bool,
+    chip: str | None,
 ) -> None:
     """Time a step of each RULE against its peers: optax, torch, flashoptim.
 
     All are interleaved in one run, beside the memory bandwidth that is measured in it. Peers have
-    the same hyperparameters, so --set is for rules of your own.
+    the same hyperparameters, so --set is for rules of your own. With --against update, optgen takes
+    its steps by the optax protocol too: update and apply_updates, in one jit.
     """
+    peers = [name for name in against.split(",") if name]
+    works, wanted = [*trees, *shapes], targets or ("auto",)
+    if compiles:
+        _refuse(ctx, _OF_STEPS, "is not for --compile: it is of steps that are timed")
+        status = compiling.compare(
+            rules, peers, works or compiling.TREES, wanted, seconds, chip or "", json_path
+        )
+        ctx.exit(status)
+    _refuse(ctx, ("chip",), "is for --compile: steps are timed on this machine")
     for dtype in dtypes:
         options.allow_float64(dtype)
     status = bench(
         [_case(rule, settings) for rule in rules],
-        against=[name for name in against.split(",") if name],
-        tree=[*trees, *shapes] or "matrix",
+        against=peers,
+        tree=works or "matrix",
         dtype=list(dtypes) or "float32",
         seconds=seconds,
         json_path=json_path,
         plot_path=plot_path,
-        targets=targets or ("auto",),
+        targets=wanted,
         markdown_path=markdown_path,
         results=results,
         timing_name=timing,
     )
     ctx.exit(status)
+
+
+_OF_STEPS = ("dtypes", "settings", "plot_path", "markdown_path", "results", "timing")
+
+
+def _refuse(ctx: click.Context, names: Sequence[str], reason: str) -> None:
+    """Raises `UsageError` where one of these options was given."""
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is ParameterSource.COMMANDLINE:
+            raise UsageError(f"{parameter.opts[-1]} {reason}")
 
 
 def _case(rule: str, settings: tuple[str, ...]) -> str | Case:

@@ -139,7 +139,7 @@ def compile_costs(
         trace=after_trace - begin,
         lower=after_lower - after_trace,
         compile=after_compile - after_lower,
-        peak_bytes=_peak_bytes(compiled),
+        peak_bytes=peak_bytes(compiled),
     )
     try:
         return costs, count_launches(compiled.as_text())
@@ -152,7 +152,8 @@ def count_launches(module: str) -> int:
     return sum(kernel.times for kernel in read_kernels(parse(module)) if not kernel.overlapped)
 
 
-def _peak_bytes(compiled: Any) -> int | None:
+def peak_bytes(compiled: Any) -> int | None:
+    """Returns the bytes that a compiled step holds: arguments, temporaries, undonated results."""
     try:
         memory = compiled.memory_analysis()
         held = memory.argument_size_in_bytes + memory.output_size_in_bytes

@@ -59,10 +59,14 @@ def contestants(
     return present, absent
 
 
-def _optgen(case: Case, target: str, fused: bool, on_device: bool) -> Contestant:
+def optgen_name(target: str, fused: bool) -> str:
+    """Returns the name of optgen's contestant for a target."""
     suffix = "" if fused else "-update"
-    name = f"optgen{suffix}" if target == "auto" else f"optgen-{target}{suffix}"
-    make = functools.partial(case.make_optgen, target)
+    return f"optgen{suffix}" if target == "auto" else f"optgen-{target}{suffix}"
+
+
+def _optgen(case: Case, target: str, fused: bool, on_device: bool) -> Contestant:
+    name, make = optgen_name(target, fused), functools.partial(case.make_optgen, target)
     return JaxStep(name, make, ours=True, fused=fused, on_device=on_device)
 
 
