@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from optgen.dsl.probing import declared_slots, probes
 from optgen.dsl.rule import Composition
 from optgen.dsl.tracing import Traced, check_slot_names, check_tree_slots, slot_names, trace
 from optgen.emit import xla
@@ -64,7 +65,7 @@ def compile_tree(composition: Composition, specs: Sequence[LeafSpec], target: st
       TargetError: for a target that was asked for by name and cannot serve.
     """
     with _lock:  # one compilation for many threads that begin with the same tree
-        kernels = kernel_targets(target)
+        kernels = kernel_targets(target) if specs else ()
         return _compile(composition, tuple(dict.fromkeys(specs)), target, kernels)
 
 
@@ -119,13 +120,22 @@ def schedules(composition: Composition, specs: Sequence[LeafSpec]) -> Scheduled:
 
 def trace_tree(composition: Composition, specs: Sequence[LeafSpec]) -> dict[LeafSpec, Traced]:
     """Traces a composition for each distinct signature; slots get their final names."""
+    return _trace_tree(composition, specs)[0]
+
+
+def _trace_tree(
+    composition: Composition, specs: Sequence[LeafSpec]
+) -> tuple[dict[LeafSpec, Traced], tuple[str, ...]]:
+    """The traced programs, and the names of the slots that leaves of any kind have."""
     traced = {spec: trace(composition, spec) for spec in dict.fromkeys(specs)}
     every = list(traced.values())
     check_tree_slots(every)
-    names = slot_names(every)
+    slots = [*declared_slots(composition), *(slot for t in every for slot in t.slots)]
+    names = slot_names(slots)
     check_slot_names(every, names, composition.scalars)
     renamed = {t: t.renamed(names) for t in dict.fromkeys(traced.values())}
-    return {spec: renamed[t] for spec, t in traced.items()}
+    of_leaves = dict.fromkeys(names[slot.key] for slot in slots if slot.axes is not None)
+    return {spec: renamed[t] for spec, t in traced.items()}, tuple(of_leaves)
 
 
 def lower(
@@ -139,7 +149,8 @@ def lower(
 def _lower(
     composition: Composition, specs: tuple[LeafSpec, ...]
 ) -> tuple[Lowered, Mapping[LeafSpec, Placement]]:
-    return lower_traced(composition, trace_tree(composition, specs))
+    traced, slots = _trace_tree(composition, specs or probes(composition)[:1])
+    return lower_traced(composition, traced, slots)
 
 
 def plan_tree(
@@ -208,11 +219,12 @@ class _Key:
     def _identity(self) -> tuple[object, ...]:
         low = self.lowered
         variants = tuple((v.guards, tuple(v.slots.items()), v.math) for v in low.variants)
+        slots = low.slots, low.tree_slots
         cut = tuple(
             (h.constants, h.scalars, h.partials, h.leaves, tuple(h.totals.items()))
             for h in (low.update, low.init)
         )
-        return self.kernels, self.dtypes, low.name, low.hyperparameters, variants, cut
+        return self.kernels, self.dtypes, low.name, low.hyperparameters, variants, slots, cut
 
     def __hash__(self) -> int:
         return hash(self._identity())

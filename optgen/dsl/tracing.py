@@ -143,9 +143,9 @@ def _store(record: SlotRecord, value: Node) -> Node:
     return effect("store", record.key, cast(value, record.dtype))
 
 
-def slot_names(traced: Sequence[Traced]) -> dict[str, str]:
+def slot_names(slots: Sequence[SlotSpec]) -> dict[str, str]:
     """The final name of each slot of a tree: the shortest end of its path that is unique."""
-    paths = {slot.key: slot.path for t in traced for slot in t.slots}
+    paths = {slot.key: slot.path for slot in slots}
     names: dict[str, str] = {}
     for key, path in paths.items():
         length = 1

@@ -60,6 +60,7 @@ class Lowered:
       update: the programs of a step, cut: for each variant in turn the update at full precision,
         and the fused step.
       init: the programs that make slots, cut; one for each variant.
+      slots: the slots of leaves of any kind, those that are served here or not.
       tree_slots: the slots of the whole tree.
       masks: the number of masks of the optimizer.
     """
@@ -71,6 +72,7 @@ class Lowered:
     variants: tuple[LoweredVariant, ...]
     update: Hoisted
     init: Hoisted
+    slots: tuple[str, ...]
     tree_slots: tuple[str, ...]
     masks: int
 

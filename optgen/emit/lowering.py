@@ -65,9 +65,14 @@ class _Kind:
 
 
 def lower_traced(
-    composition: Composition, traced: Mapping[LeafSpec, Traced]
+    composition: Composition, traced: Mapping[LeafSpec, Traced], slots: tuple[str, ...]
 ) -> tuple[Lowered, Mapping[LeafSpec, Placement]]:
     """Lowers the traced programs of a composition, one for each leaf signature.
+
+    Args:
+      composition: the rules, given their static hyperparameters.
+      traced: the programs of each signature.
+      slots: the names of the slots that leaves of any kind have.
 
     Returns:
       The lowered programs, and the variant that serves each signature.
@@ -88,17 +93,20 @@ def lower_traced(
     for number, (name, guard, (programs, group)) in enumerate(
         zip(variant_names(guards), guards, members.items(), strict=True)
     ):
-        slots = dict(programs.slots)
-        variants.append(LoweredVariant(name, guard, slots, programs.update, reasons[programs]))
+        own = dict(programs.slots)
+        variants.append(LoweredVariant(name, guard, own, programs.update, reasons[programs]))
         where |= {spec: Placement(number, groups) for spec, _, groups in group}
-    return _lowered(composition, list(members), variants), where
+    return _lowered(composition, list(members), variants, slots), where
 
 
 def _lowered(
-    composition: Composition, programs: Sequence[_Programs], variants: Sequence[LoweredVariant]
+    composition: Composition,
+    programs: Sequence[_Programs],
+    variants: Sequence[LoweredVariant],
+    slots: tuple[str, ...],
 ) -> Lowered:
     tree_slots = tuple(dict.fromkeys(name for p in programs for name in p.tree_slots))
-    reserved = {name for variant in variants for name in variant.slots} | set(tree_slots)
+    reserved = {*slots, *tree_slots}
     forms = [form for p in programs for form in _forms(p.update)]
     return Lowered(
         name=composition.name,
@@ -108,6 +116,7 @@ def _lowered(
         variants=tuple(variants),
         update=_hoist(forms, reserved),
         init=_hoist([p.init for p in programs], reserved),
+        slots=slots,
         tree_slots=tree_slots,
         masks=sum(len(part.masks) for part in composition.parts),
     )

@@ -176,6 +176,8 @@ def _module(lowered: Lowered, functions: _Functions) -> Doc:
     for field, doc in (("update", functions.update), ("init", functions.init)):
         if doc.items:
             items.append(Doc(f"{field}={doc.head}", doc.items, doc.tail))
+    if lowered.slots != tuple(dict.fromkeys(name for v in lowered.variants for name in v.slots)):
+        items.append(document(lowered.slots, "leaf_slots="))
     if lowered.tree_slots:
         items.append(document(lowered.tree_slots, "tree_slots="))
     if lowered.masks:

@@ -121,9 +121,9 @@ def test_slots_of_one_name_are_told_apart_by_their_part():
         velocity.next = g
         return g
 
-    names = slot_names([traced(dsl.chain(momentum(1.0), other()), 3)])
+    names = slot_names(traced(dsl.chain(momentum(1.0), other()), 3).slots)
     assert sorted(names.values()) == ["momentum_velocity", "other_velocity"]
-    names = slot_names([traced(dsl.chain(momentum(1.0), momentum(0.5)), 3)])
+    names = slot_names(traced(dsl.chain(momentum(1.0), momentum(0.5)), 3).slots)
     assert sorted(names.values()) == ["momentum_2_velocity", "momentum_velocity"]
 
 

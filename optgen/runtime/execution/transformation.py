@@ -61,6 +61,8 @@ class TreeOptimizer:
     def _specs(
         self, tree: Any, structure: Any, params: Sequence[Any], grads: Sequence[Any]
     ) -> tuple[LeafSpec, ...]:
+        if not params:  # nothing for a mask to be spread over, such as optax's placeholder
+            return ()
         spread = [
             trees.spread_mask(mask, f"{self.name}({name}=…)", tree, structure, len(params))
             for name, mask in self.masks
@@ -190,7 +192,9 @@ class TreeOptimizer:
                 f"the state is {type(state).__name__}, not a state of {self.name}: "
                 "pass what init or the last step returned"
             )
-        if set(state.slots) != expected:
+        used = {name for placed in placements for name in module.variants[placed.variant].slots}
+        absent = expected - set(state.slots) - used - {*module.tree_slots}
+        if {*state.slots, *absent} != expected:
             raise TreeError(
                 f"the state is of another optimizer or another tree: it has the slots "
                 f"{_listed(state.slots)}, and {self.name} keeps {_listed(expected)} for these "
@@ -200,7 +204,9 @@ class TreeOptimizer:
         if like == "grads":
             remedy = "Where a gradient is None, pass the parameters: update(grads, state, params)."
         columns = {
-            name: trees.match(getattr(state, name), structure, f"state.{name}", like, remedy)
+            name: [None] * len(leaves)
+            if name in absent
+            else trees.match(getattr(state, name), structure, f"state.{name}", like, remedy)
             for name in module.slots
         }
         slots: list[dict[str, Any]] = []

@@ -94,6 +94,8 @@ class Module:
       variants: the leaf functions; the first that admits a leaf serves it.
       update: the scalars of a step.
       init: the scalars of the initial state.
+      leaf_slots: the slots of leaves of any kind, served or not, in the order of the state; those
+        of the variants if empty.
       tree_slots: the slots that are one scalar for the whole tree.
       masks: the number of masks of the optimizer.
       kernels: the kernels that serve beside the functions of the variants, by target.
@@ -105,6 +107,7 @@ class Module:
     variants: tuple[Variant, ...]
     update: Scalars = field(default_factory=Scalars)
     init: Scalars = field(default_factory=Scalars)
+    leaf_slots: tuple[str, ...] = ()
     tree_slots: tuple[str, ...] = ()
     masks: int = 0
     kernels: Mapping[str, Kernels] = field(default_factory=dict)
@@ -112,8 +115,8 @@ class Module:
 
     @functools.cached_property
     def slots(self) -> tuple[str, ...]:
-        """The slots of all variants, each once."""
-        return tuple(dict.fromkeys(name for v in self.variants for name in v.slots))
+        """The slots of leaves of any kind, each once."""
+        return self.leaf_slots or tuple(dict.fromkeys(n for v in self.variants for n in v.slots))
 
     def place(
         self,

@@ -1,0 +1,123 @@
+"""States as optax's functions over them see them, and those of trees without some leaves."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import optgen_kernels
+import pytest
+
+import optgen
+from optgen import dsl
+from optgen.zoo import STOCK
+from tests.integration.training import assert_close
+
+PARAMS = {"w": jnp.ones((256, 128)), "b": jnp.ones(3)}
+SETTINGS = {"sgd": {"momentum": 0.9}, "rmsprop": {"momentum": 0.9, "centered": True}}
+
+
+def stock(name):
+    return getattr(optgen, name)(0.1, **SETTINGS.get(name, {}))
+
+
+@pytest.mark.parametrize("name", STOCK)
+def test_the_shardings_of_a_state_are_made_of_those_of_the_parameters(name):
+    mesh = jax.make_mesh((1,), ("x",), axis_types=(jax.sharding.AxisType.Auto,))
+    everywhere = jax.sharding.NamedSharding(mesh, jax.P())
+    shardings = {
+        "w": jax.sharding.NamedSharding(mesh, jax.P("x", None)),
+        "b": jax.sharding.NamedSharding(mesh, jax.P("x")),
+    }
+    tx = stock(name)
+    state = tx.init(PARAMS)
+    of_state = optax.tree_map_params(
+        tx,
+        lambda slot, sharding: slot if slot is None else sharding,
+        state,
+        shardings,
+        transform_non_params=lambda _: everywhere,
+        is_leaf=lambda slot: slot is None,
+    )
+    assert of_state.count == everywhere
+    for column in of_state.slots.values():
+        assert all(column[key] in (None, shardings[key]) for key in PARAMS)
+    assert jax.tree.structure(of_state) == jax.tree.structure(state)
+
+
+@pytest.mark.parametrize("name", STOCK)
+def test_what_optax_maps_over_is_every_array_like_a_parameter(name):
+    tx = stock(name)
+    state = tx.init(PARAMS)
+    ones = optax.tree_map_params(tx, jnp.ones_like, state)
+    assert ones.count == 0
+    for slot in ones.slots.values():
+        assert all(np.all(np.asarray(leaf) == 1) for leaf in jax.tree.leaves(slot))
+
+
+def test_optax_maps_over_the_states_of_chains():
+    tx = optax.chain(optgen.clip_by_global_norm(1.0), stock("lion"))
+    ours = optgen.chain(optgen.clip_by_global_norm(1.0), stock("lion"))
+    for transformation in (tx, ours):
+        state = transformation.init(PARAMS)
+        doubled = optax.tree_map_params(transformation, lambda x: x + 2, state)
+        mu = optax.tree_utils.tree_get(doubled, "mu")
+        np.testing.assert_array_equal(mu["b"], np.full(3, 2.0))
+        assert int(optax.tree_utils.tree_get(doubled, "count")) == 0
+
+
+def test_a_mask_is_not_asked_about_a_tree_without_leaves():
+    tx = optgen.adamw(0.1, mask={"w": True, "b": False})
+    mapped = optax.tree_map_params(tx, lambda x: x + 1, tx.init(PARAMS))
+    np.testing.assert_array_equal(mapped.nu["b"], np.ones(3))
+
+
+@pytest.mark.parametrize("library", [optgen, optgen_kernels])
+@pytest.mark.parametrize("name", STOCK)
+def test_the_slots_do_not_depend_on_the_leaves(name, library):
+    tx = getattr(library, name)(0.1)
+    fields = {tx.init(tree)._fields for tree in ({}, {"b": PARAMS["b"]}, PARAMS)}
+    assert len(fields) == 1
+
+
+@dsl.rule
+def averaged(g, p, *, learning_rate):
+    """A step along the mean over the tree of past gradients' norms."""
+    norm = dsl.tree_state("norm", init=3.0)
+    norm.next = norm + dsl.global_norm(g)
+    if p.ndim > 1:
+        trace = dsl.state("trace")
+        trace.next = trace + g
+        g = trace.next
+    return -learning_rate * g / norm.next
+
+
+def test_a_slot_of_the_tree_has_its_first_value_without_leaves_too():
+    tx = averaged(0.1)
+    state = tx.init({})
+    assert state._fields == ("count", "trace", "norm")
+    assert float(state.norm) == 3.0
+    _, state = tx.update({}, state)
+    assert (int(state.count), float(state.norm)) == (1, 3.0)
+
+
+@dsl.rule
+def of_matrices(g, p, *, learning_rate):
+    """Steps along rows, for leaves that have some."""
+    rows, columns = p.shape
+    trace = dsl.state("trace", like=dsl.mean(g, axis=1))
+    trace.next = trace + dsl.mean(g, axis=1)
+    return -learning_rate * trace.next * rows / columns
+
+
+def test_a_rule_that_refuses_most_leaves_has_the_slots_of_the_others():
+    assert of_matrices(0.1).init({})._fields == ("count", "trace")
+
+
+def test_a_state_without_the_slots_that_no_leaf_has_is_taken():
+    tx, params = optgen.adafactor(0.1), {"b": PARAMS["b"]}
+    state = tx.init(params)
+    assert state.v_row == {"b": None}
+    older = type(state)(state.count, v=state.v)
+    assert_close(tx.step(params, older, grads=params), tx.step(params, state, grads=params))
+    with pytest.raises(optgen.errors.TreeError, match="it has the slots v,"):
+        tx.step(PARAMS, older, grads=PARAMS)
