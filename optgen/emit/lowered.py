@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from optgen.ir.dependence import arrays_of
 from optgen.ir.program import Program
 from optgen.passes.hoist import Hoisted
 from optgen.runtime.vocabulary.sequence import Mode
@@ -30,6 +32,11 @@ class LoweredVariant:
     slots: Mapping[str, Slot]
     math: Program
     reason: str = ""
+
+    @functools.cached_property
+    def update_arrays(self) -> tuple[str, ...]:
+        """The arrays of a leaf that its update is computed from."""
+        return arrays_of(self.math, "update") or ("g",)
 
     @property
     def dimensions(self) -> tuple[str, ...]:

@@ -162,6 +162,7 @@ def _module(lowered: Lowered, functions: _Functions) -> Doc:
                 Doc("guards=(", [_guard(g) for g in v.guards], closing(v.guards)),
                 Doc("slots={", [f"{literal(k)}: {_slot(s)}" for k, s in v.slots.items()], "}"),
                 *functions.variants[i],
+                document(v.update_arrays, "update_arrays="),
                 *functions.inits[i],
             ],
             ")",

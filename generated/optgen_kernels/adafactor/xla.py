@@ -135,6 +135,7 @@ MODULE = Module(
             guards=(Guard(facts=(("factored_axes", (128,), None),), masks=("any",)),),
             slots={"v": Slot("param")},
             update=whole,
+            update_arrays=("g", "p", "v"),
             init=initial_whole,
         ),
         Variant(
@@ -172,6 +173,7 @@ MODULE = Module(
             ),
             slots={"v_row": Slot("real", axes=(0, 1)), "v_col": Slot("real", axes=(0, 2))},
             update=factored,
+            update_arrays=("g", "p", "v_col", "v_row"),
             init=initial_factored,
         ),
     ),

@@ -171,6 +171,7 @@ MODULE = Module(
             guards=(Guard(facts=(("factored_axes", (128,), None),), masks=("any",)),),
             slots={"v": Slot("param"), "ema": Slot("float32")},
             update=whole,
+            update_arrays=("ema", "g", "p", "v"),
             init=initial_whole,
         ),
         Variant(
@@ -212,6 +213,7 @@ MODULE = Module(
                 "ema": Slot("float32"),
             },
             update=factored,
+            update_arrays=("ema", "g", "p", "v_col", "v_row"),
             init=initial_factored,
         ),
     ),

@@ -46,6 +46,7 @@ MODULE = Module(
             guards=(Guard(),),
             slots={"sum_of_squares": Slot("param")},
             update=leaf,
+            update_arrays=("g", "sum_of_squares"),
             init=initial_leaf,
         ),
     ),

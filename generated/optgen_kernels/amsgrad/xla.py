@@ -78,6 +78,7 @@ MODULE = Module(
             guards=(Guard(),),
             slots={"mu": Slot("param"), "nu": Slot("param"), "nu_max": Slot("param")},
             update=leaf,
+            update_arrays=("g", "mu", "nu", "nu_max"),
             init=initial_leaf,
         ),
     ),

@@ -42,7 +42,13 @@ MODULE = Module(
     name="rmsprop",
     hyperparameters=("learning_rate", "decay", "eps", "initial_scale"),
     variants=(
-        Variant(guards=(Guard(),), slots={"nu": Slot("param")}, update=leaf, init=initial_leaf),
+        Variant(
+            guards=(Guard(),),
+            slots={"nu": Slot("param")},
+            update=leaf,
+            update_arrays=("g", "nu"),
+            init=initial_leaf,
+        ),
     ),
     update=Scalars(constants=constants),
 )

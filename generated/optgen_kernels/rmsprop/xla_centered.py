@@ -57,6 +57,7 @@ MODULE = Module(
             guards=(Guard(),),
             slots={"mu": Slot("param"), "nu": Slot("param")},
             update=leaf,
+            update_arrays=("g", "mu", "nu"),
             init=initial_leaf,
         ),
     ),

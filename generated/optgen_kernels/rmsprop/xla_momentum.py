@@ -52,6 +52,7 @@ MODULE = Module(
             guards=(Guard(),),
             slots={"nu": Slot("param"), "trace": Slot("param")},
             update=leaf,
+            update_arrays=("g", "nu", "trace"),
             init=initial_leaf,
         ),
     ),

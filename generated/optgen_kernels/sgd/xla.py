@@ -30,6 +30,8 @@ def initial_leaf():
 MODULE = Module(
     name="sgd",
     hyperparameters=("learning_rate",),
-    variants=(Variant(guards=(Guard(),), slots={}, update=leaf, init=initial_leaf),),
+    variants=(
+        Variant(guards=(Guard(),), slots={}, update=leaf, update_arrays=("g",), init=initial_leaf),
+    ),
     update=Scalars(constants=constants),
 )

@@ -38,7 +38,13 @@ MODULE = Module(
     name="sgd",
     hyperparameters=("learning_rate", "momentum"),
     variants=(
-        Variant(guards=(Guard(),), slots={"trace": Slot("param")}, update=leaf, init=initial_leaf),
+        Variant(
+            guards=(Guard(),),
+            slots={"trace": Slot("param")},
+            update=leaf,
+            update_arrays=("g", "trace"),
+            init=initial_leaf,
+        ),
     ),
     update=Scalars(constants=constants),
 )

@@ -194,7 +194,7 @@ def run_step(
     Args:
       module: the emitted module.
       placements: the placement of each leaf in it.
-      mode: ``update`` returns updates in the gradients' dtypes, ``step`` next parameters.
+      mode: ``update`` returns updates, ``step`` next parameters.
       params: the parameters, or None for each where the rule does not read them.
       slots: for each leaf its slots, by name.
       tree_slots: the slots of the whole tree, by name.

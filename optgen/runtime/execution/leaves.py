@@ -89,6 +89,20 @@ class Leaf:
         return traced_once(function, frozenset(axes))(*values)
 
     @property
+    def update_dtype(self) -> Any:
+        """The dtype of its update: JAX's promotion of those of the arrays that it is made of.
+
+        Scalars have no say in it, and a statistic of the leaf counts as the parameter: it is
+        stored in the dtype of arithmetic.
+        """
+        dtypes = {name: array.dtype for name, array in self.slots.items()}
+        for name, slot in self.variant.slots.items():
+            if slot.dtype == "real" and slot.axes != "*":
+                dtypes[name] = self.dtypes["param"]
+        dtypes |= {"g": self.dtypes["grad"], "p": self.dtypes["param"]}
+        return functools.reduce(jnp.promote_types, (dtypes[n] for n in self.variant.update_arrays))
+
+    @property
     def stored_as_declared(self) -> bool:
         """True where every slot is stored in the dtype that the rule declares.
 
@@ -157,7 +171,7 @@ def contributions(
 
 def rounded(leaf: Leaf, update: Any) -> Any:
     """Returns the update of a leaf in the dtype in which it is handed on."""
-    return update.astype(leaf.g.dtype)
+    return update.astype(leaf.update_dtype)
 
 
 def finished(leaf: Leaf, scalars: Mapping[str, Any], mode: Mode) -> Result:

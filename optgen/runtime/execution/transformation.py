@@ -92,7 +92,7 @@ class TreeOptimizer:
           **extra_args: ignored, as optax asks of transformations that take none.
 
         Returns:
-          The updates, in the gradients' dtypes, and the next state.
+          The updates, in the dtypes that optax gives them, and the next state.
 
         Raises:
           TreeError: where the trees do not fit each other or the rule.

@@ -96,6 +96,8 @@ class Variant:
       partials: for each phase, returns the leaf's contributions to tree reductions; None where
         it has none.
       contributions: the names of the contributions of each phase.
+      update_arrays: the arrays of the leaf that ``update`` is computed from; its dtype is promoted from
+        theirs.
       init: returns the slots before the first step, as stored.
       init_partials: the same as ``partials``, for ``init``.
     """
@@ -107,6 +109,7 @@ class Variant:
     partials: tuple[Function | None, ...] = ()
     contributions: tuple[tuple[str, ...], ...] = ()
     init_partials: tuple[Function | None, ...] = ()
+    update_arrays: tuple[str, ...] = ("g",)
     last_sweeps: tuple[Function, ...] = ()
 
     def function(self, name: str) -> Function:
