@@ -5,10 +5,10 @@ import itertools
 import jax
 import jax.numpy as jnp
 import optax
-import optgen_kernels
 import pytest
 
 import optgen
+import optgen_kernels
 from optgen import dsl
 
 DTYPES = ("float32", "bfloat16", "float16")

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import optgen_kernels
 import pytest
 
 import optgen
+import optgen_kernels
 from optgen import dsl
 from optgen.zoo import STOCK
 from tests.integration.training import assert_close

@@ -96,8 +96,8 @@ class Variant:
       partials: for each phase, returns the leaf's contributions to tree reductions; None where
         it has none.
       contributions: the names of the contributions of each phase.
-      update_arrays: the arrays of the leaf that ``update`` is computed from; its dtype is promoted from
-        theirs.
+      update_arrays: the arrays of the leaf that its update is computed from: its dtype is what
+        JAX promotes theirs to.
       init: returns the slots before the first step, as stored.
       init_partials: the same as ``partials``, for ``init``.
     """
