@@ -19,13 +19,18 @@ if TYPE_CHECKING:
     from optgen import dsl, errors, zoo  # noqa: F401
     from optgen.dsl import chain
     from optgen.optimizer import Optimizer
+    from optgen.runtime.vocabulary.state import State
     from optgen.zoo import *  # noqa: F403
     from optgen.zoo.atoms import *  # noqa: F403
 
 __version__ = "0.1.0"
-__all__ = ["Optimizer", "chain", "dsl", "errors"]  # and the stock rules: see optgen.zoo
+__all__ = ["Optimizer", "State", "chain", "dsl", "errors"]  # and the stock rules: see optgen.zoo
 
-_HOMES = {"Optimizer": "optgen.optimizer", "chain": "optgen.dsl"}
+_HOMES = {
+    "Optimizer": "optgen.optimizer",
+    "State": "optgen.runtime.vocabulary.state",
+    "chain": "optgen.dsl",
+}
 
 
 def _make_optimizer(instance: Any) -> Any:

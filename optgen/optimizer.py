@@ -21,7 +21,7 @@ from optgen.dsl.rule import Instance
 from optgen.emit.emitters import EMITTERS
 from optgen.errors import TargetError
 from optgen.ir.program import Program
-from optgen.runtime.execution import driver, trees
+from optgen.runtime.execution import driver
 from optgen.runtime.execution.listing import unrun_step
 from optgen.runtime.execution.targets import (
     HERE,
@@ -113,7 +113,7 @@ class Optimizer(Transformation):
         if form not in forms:
             raise TargetError(f"compiled takes one of {', '.join(forms)}, and not {form!r}")
         target = forms[form]
-        leaves, _, _ = trees.flatten(params, "params")
+        leaves, _ = self.trees.trained(params)
         specs = self.trees.specs(params)
         compiled = emit_tree(self.instance.composition, specs, target.name)
         step = unrun_step(
@@ -152,7 +152,7 @@ class Optimizer(Transformation):
         Raises:
           UsageError: for a machine that is not known, listing those that are.
         """
-        _, _, names = trees.flatten(params, "params")
+        _, names = self.trees.trained(params)
         chosen = machine if isinstance(machine, Machine) else machine_named(machine or HERE)
         specs = self.trees.specs(params)
         target = self._target_on(chosen)

@@ -5,6 +5,7 @@ A malformed rule is reported at the line that carries the comment `# culprit`.
 
 import inspect
 import pickle
+import types
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -756,14 +757,21 @@ def updated(tx, grads=PARAMS, params=PARAMS, state=None):
     return tx.update(grads, tx.init(PARAMS) if state is None else state, params)
 
 
-@refused(TreeError, "params at ['w']", "int32", "optax.masked")
-def integer_parameters():
-    plain(0.1).init({"w": jnp.ones(3, int)})
+@refused(TreeError, "params at ['w'] holds integers", "gradient of float32", "optax.masked")
+def a_gradient_of_integers():
+    params = {"w": jnp.ones(3, int)}
+    plain(0.1).step(params, plain(0.1).init(params), grads={"w": jnp.ones(3)})
 
 
-@refused(TreeError, "params at ['w']", "bool", "optax.masked")
-def boolean_parameters():
-    plain(0.1).init({"w": jnp.ones(3, bool)})
+@refused(TreeError, "params at ['w'] holds integers", "gradient of int32", "pass None")
+def a_gradient_of_integers_that_is_not_zero():
+    params = {"w": jnp.ones(3, int)}
+    plain(0.1).step(params, plain(0.1).init(params), grads=params)
+
+
+@refused(TreeError, "params at ['w']", "key<fry>", "pass None")
+def random_keys_for_parameters():
+    plain(0.1).init({"w": jax.random.key(0)})
 
 
 @refused(TreeError, "params at ['w']", "complex64", "optax.contrib.split_real_and_imaginary")
@@ -771,14 +779,9 @@ def complex_parameters():
     plain(0.1).init({"w": jnp.ones(3, jnp.complex64)})
 
 
-@refused(TreeError, "params at ['w']", "float8_e4m3fn", "cast it")
+@refused(TreeError, "params at ['w']", "float8_e4m3fn", "tell apart", "wider copy")
 def eight_bit_parameters():
     plain(0.1).init({"w": jnp.ones(3, jnp.float8_e4m3fn)})
-
-
-@refused(TreeError, "params at ['w'][1]", "the Python number 2.0", "jnp.asarray")
-def python_numbers_for_parameters():
-    plain(0.1).init({"w": [jnp.ones(3), 2.0]})
 
 
 @refused(TreeError, "params at ['activation']", "function", "set them to None")
@@ -813,7 +816,7 @@ def gradients_in_a_list():
 
 @refused(TreeError, "different structures", "has .count besides", "jax.grad")
 def the_state_for_the_gradients():
-    tx = plain(0.1)
+    tx = adaptive(0.1)
     tx.update(tx.init(PARAMS), PARAMS, PARAMS)
 
 
@@ -944,6 +947,21 @@ def a_vector_for_a_number():
     plain(jnp.ones(2))
 
 
+@refused(HyperparameterError, "plain(learning_rate=", "shape (1,)", "pass x.reshape(())")
+def a_vector_of_one_number():
+    plain(jnp.ones(1))
+
+
+@refused(HyperparameterError, "plain(learning_rate=", "a real number", "dtype key<fry>")
+def a_random_key_for_a_number():
+    plain(jax.random.key(0))
+
+
+@refused(HyperparameterError, "plain(learning_rate=", "dtype float32", "jnp.asarray(x)")
+def a_variable_of_another_library():
+    plain(types.SimpleNamespace(shape=(), dtype="float32", value=0.1))
+
+
 @refused(HyperparameterError, "plain(learning_rate=", "real number")
 def a_complex_number_for_a_real_one():
     plain(1j)
@@ -1004,6 +1022,11 @@ def a_mask_of_arrays():
 )
 def a_mask_function_that_raises():
     decayed(0.1, mask=lambda params: params.weights).init(PARAMS)
+
+
+@refused(TreeError, "decayed(mask=…)", "a traced value", "outside of jax.jit")
+def a_mask_that_is_traced():
+    jax.jit(lambda b: decayed(0.1, mask={"w": b, "b": False}).init(PARAMS))(True)
 
 
 @refused(TreeError, "decayed(mask=…)", "str 'w'", "True or False")

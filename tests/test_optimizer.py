@@ -153,7 +153,7 @@ def test_the_count_stops_at_the_largest_int32():
 
 def test_schedules_are_called_with_the_count_from_zero():
     tx = optgen.sgd(lambda count: 10.0 ** -count.astype(jnp.float32))
-    params, state = jnp.zeros(1), optgen.sgd(1.0).init(jnp.zeros(1))
+    params, state = jnp.zeros(1), tx.init(jnp.zeros(1))
     seen = []
     for _ in range(3):
         updates, state = tx.update(jnp.ones(1), state, params)

@@ -106,7 +106,7 @@ def of_matrices(g, p, *, learning_rate):
     rows, columns = p.shape
     trace = dsl.state("trace", like=dsl.mean(g, axis=1))
     trace.next = trace + dsl.mean(g, axis=1)
-    return -learning_rate * trace.next * rows / columns
+    return -learning_rate * g * trace.next * rows / columns
 
 
 def test_a_rule_that_refuses_most_leaves_has_the_slots_of_the_others():

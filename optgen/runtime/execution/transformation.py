@@ -6,19 +6,29 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from optgen.errors import TreeError
-from optgen.runtime.execution import driver, trees
+from optgen.runtime.execution import driver, states
+from optgen.runtime.execution.trees import (
+    FlatTree,
+    match,
+    specs,
+    spread_mask,
+    without_update,
+)
 from optgen.runtime.vocabulary.leaf import LeafSpec
 from optgen.runtime.vocabulary.module import Module, Placement
 from optgen.runtime.vocabulary.sequence import Mode
 from optgen.runtime.vocabulary.state import State
 
 try:
+    from optax import EmptyState
     from optax import GradientTransformationExtraArgs as Base
 except ImportError:  # an emitted package needs JAX and this runtime only
+
+    class EmptyState(NamedTuple):  # type: ignore[no-redef]
+        """Optax's type of the state of a transformation without one."""
 
     class Base(NamedTuple):  # type: ignore[no-redef]
         """Optax's type of a gradient transformation."""
@@ -53,31 +63,43 @@ class TreeOptimizer:
         self.name, self.hyperparameters = name, hyperparameters
         self.masks, self.resolve = masks, resolve
 
-    def specs(self, params: Any, grads: Sequence[Any] | None = None) -> tuple[LeafSpec, ...]:
-        """The signatures of a tree's leaves; gradients are like the parameters by default."""
-        leaves, structure, _ = trees.flatten(params, "params")
-        return self._specs(params, structure, leaves, leaves if grads is None else grads)
+    def specs(self, params: Any) -> tuple[LeafSpec, ...]:
+        """The signatures of the leaves that are trained; gradients are like the parameters."""
+        flat = FlatTree(params, "params")
+        return self._specs(flat, flat.trained())
+
+    def trained(self, params: Any) -> tuple[list[Any], list[str]]:
+        """The leaves that are trained, and their paths."""
+        flat = FlatTree(params, "params")
+        places = flat.trained()
+        return [flat.leaves[i] for i in places], [flat.paths[i] for i in places]
 
     def _specs(
-        self, tree: Any, structure: Any, params: Sequence[Any], grads: Sequence[Any]
+        self, flat: FlatTree, places: Sequence[int], grads: Sequence[Any] | None = None
     ) -> tuple[LeafSpec, ...]:
-        if not params:  # nothing for a mask to be spread over, such as optax's placeholder
+        if not places:  # nothing for a mask to be spread over, such as optax's placeholder
             return ()
-        spread = [
-            trees.spread_mask(mask, f"{self.name}({name}=…)", tree, structure, len(params))
-            for name, mask in self.masks
-        ]
-        return trees.specs(params, grads, spread)
+        spread = [spread_mask(mask, f"{self.name}({name}=…)", flat) for name, mask in self.masks]
+        masks = [tuple(mask[i] for i in places) for mask in spread]
+        leaves = [flat.leaves[i] for i in places]
+        return specs(leaves, leaves if grads is None else grads, masks)
 
-    def init(self, params: Any) -> State:
+    def _stateless(self, module: Module) -> bool:
+        """True where nothing is kept between steps: no slots, and no count that is read."""
+        return module.stateless and not any(map(callable, self.hyperparameters.values()))
+
+    def init(self, params: Any) -> Any:
         """The state before the first step; see ``optax.GradientTransformation``."""
-        leaves, structure, _ = trees.flatten(params, "params")
-        module, placements = self.resolve(self._specs(params, structure, leaves, leaves))
+        flat = FlatTree(params, "params")
+        places = flat.trained()
+        leaves = [flat.leaves[i] for i in places]
+        module, placements = self.resolve(self._specs(flat, places))
+        if self._stateless(module):
+            return EmptyState()
         hyperparameters = driver.evaluate_hyperparameters(self.hyperparameters, jnp.int32(0))
         slots, tree_slots = driver.run_init(module, placements, leaves, hyperparameters)
-        return State(
-            jnp.zeros((), jnp.int32), **_slot_trees(module, structure, slots), **tree_slots
-        )
+        columns = states.slot_trees(module, flat, places, slots)
+        return State(jnp.zeros((), jnp.int32), **columns, **tree_slots)
 
     def update(
         self, updates: Any, state: State, params: Any = None, **extra_args: Any
@@ -141,104 +163,37 @@ class TreeOptimizer:
         return self._run("step", grads, state, params, donate)
 
     def _run(
-        self, mode: Mode, gradients: Any, state: State, params: Any, donate: bool = False
-    ) -> tuple[Any, State]:
-        tree, what = (gradients, "grads") if params is None else (params, "params")
-        leaves, structure, paths = trees.flatten(tree, what)
+        self, mode: Mode, gradients: Any, state: Any, params: Any, donate: bool = False
+    ) -> tuple[Any, Any]:
+        what = "grads" if params is None else "params"
+        flat = FlatTree(gradients if params is None else params, what)
         remedy = "Pass gradients as jax.grad returns them for the parameters."
-        grads = trees.match(gradients, structure, "grads", what, remedy)
-        active = [i for i, g in enumerate(grads) if not _is_absent(g)]
-        for i in active:
-            trees.check_leaf(grads[i], f"grads at {paths[i]}")
-            trees.same_shape(grads[i], leaves[i], paths[i], "grads", what)
-        present = [leaves[i] if _is_absent(g) else g for i, g in enumerate(grads)]
-        module, placements = self.resolve(self._specs(tree, structure, leaves, present))
+        grads = match(gradients, flat.structure, "grads", what, remedy)
+        places = flat.trained_beside(grads)
+        active = [grads[i] for i in places]
+        module, placements = self.resolve(self._specs(flat, places, active))
         if params is None and module.reads_params(tuple(x.variant for x in placements)):
             raise TreeError(f"{self.name} reads the parameters: call update(grads, state, params)")
-        slots = self._slots(module, placements, state, structure, leaves, paths, what)
-        hyperparameters = driver.evaluate_hyperparameters(self.hyperparameters, state.count)
+        before = states.accepted(self.name, state, self._stateless(module))
+        placed = dict(zip(places, placements, strict=True))
+        slots = states.LeafSlots(self.name, module, placed, before, flat)
         out, new_slots, tree_slots, count = driver.run_step(
             module,
-            tuple(placements[i] for i in active),
+            placements,
             mode,
-            [None if params is None else leaves[i] for i in active],
-            [slots[i] for i in active],
-            {name: getattr(state, name) for name in module.tree_slots},
-            state.count,
-            [grads[i] for i in active],
-            hyperparameters,
+            [None if params is None else flat.leaves[i] for i in places],
+            slots.trained,
+            {name: before.slots[name] for name in module.tree_slots},
+            before.count,
+            active,
+            driver.evaluate_hyperparameters(self.hyperparameters, before.count),
             donate,
         )
-        results = list(leaves if mode == "step" else grads)
-        for position, i in enumerate(active):
-            results[i], slots[i] = out[position], new_slots[position]
-        new_state = State(count, **_slot_trees(module, structure, slots), **tree_slots)
-        return structure.unflatten(results), new_state
-
-    def _slots(
-        self,
-        module: Module,
-        placements: tuple[Placement, ...],
-        state: Any,
-        structure: Any,
-        leaves: Sequence[Any],
-        paths: Sequence[str],
-        like: str,
-    ) -> list[dict[str, Any]]:
-        """Each leaf's slots, checked against the slots of its variant."""
-        expected = {*module.slots, *module.tree_slots}
-        if not isinstance(state, State):
-            raise TreeError(
-                f"the state is {type(state).__name__}, not a state of {self.name}: "
-                "pass what init or the last step returned"
-            )
-        used = {name for placed in placements for name in module.variants[placed.variant].slots}
-        absent = expected - set(state.slots) - used - {*module.tree_slots}
-        if {*state.slots, *absent} != expected:
-            raise TreeError(
-                f"the state is of another optimizer or another tree: it has the slots "
-                f"{_listed(state.slots)}, and {self.name} keeps {_listed(expected)} for these "
-                "parameters; make a new one with init(params)"
-            )
-        remedy = "The state is of other parameters: make a new one with init(params)."
-        if like == "grads":
-            remedy = "Where a gradient is None, pass the parameters: update(grads, state, params)."
-        columns = {
-            name: [None] * len(leaves)
-            if name in absent
-            else trees.match(getattr(state, name), structure, f"state.{name}", like, remedy)
-            for name in module.slots
-        }
-        slots: list[dict[str, Any]] = []
-        for i, leaf in enumerate(leaves):
-            variant, groups = placements[i]
-            declared = module.variants[variant].slots
-            slots.append({name: columns[name][i] for name in declared})
-            for name, slot in declared.items():
-                shape = slot.shape(tuple(leaf.shape), groups)
-                if _is_absent(columns[name][i]) or tuple(columns[name][i].shape) != shape:
-                    actual = getattr(columns[name][i], "shape", None)
-                    raise TreeError(
-                        f"state.{name} at {paths[i]} has shape {actual}, and {self.name} keeps one "
-                        f"of shape {shape} there: the state is of other parameters; make a new "
-                        "one with init(params)"
-                    )
-        return slots
-
-
-def _is_absent(leaf: Any) -> bool:
-    """True where there is no array: None, or optax's ``MaskedNode``."""
-    return leaf is None or (isinstance(leaf, tuple) and not jax.tree.leaves(leaf))
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(sorted(names)) or "none"
-
-
-def _slot_trees(
-    module: Module, structure: Any, slots: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    return {name: structure.unflatten([leaf.get(name) for leaf in slots]) for name in module.slots}
+        results = flat.leaves if mode == "step" else [without_update(g) for g in grads]
+        for i, result in zip(places, out, strict=True):
+            results[i] = result
+        after = State(count, **slots.after(new_slots), **tree_slots) if before is state else state
+        return flat.structure.unflatten(results), after
 
 
 class Transformation(Base):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from optgen.errors import TreeError
+from optgen.runtime.vocabulary.hyper import FLOATS
 from optgen.runtime.vocabulary.leaf import LeafSpec, MaskValue
 
-_FLOATS = ("float16", "bfloat16", "float32", "float64")
 _NAMED_DIFFERENCES = 3
 
 
@@ -20,51 +22,142 @@ def path_name(path: Any) -> str:
     return jax.tree_util.keystr(path) or "the root"
 
 
-def flatten(tree: Any, what: str) -> tuple[list[Any], Any, list[str]]:
-    """The leaves of a tree, its structure, and the leaves' paths.
+class FlatTree:
+    """A tree of parameters, or of the gradients that stand for them.
+
+    Attributes:
+      tree: the tree.
+      what: its name, for errors.
+      leaves: its leaves, whatever they are; floating-point numbers of Python and NumPy as arrays.
+      structure: its structure.
+    """
+
+    def __init__(self, tree: Any, what: str) -> None:
+        self.tree, self.what = tree, what
+        leaves, structure = jax.tree.flatten(tree)
+        self.leaves, self.structure = [_array(leaf) for leaf in leaves], cast(Any, structure)
+
+    @functools.cached_property
+    def paths(self) -> list[str]:
+        """The paths of the leaves."""
+        with_paths, _ = jax.tree_util.tree_flatten_with_path(self.tree)
+        return [path_name(path) for path, _ in with_paths]
+
+    def trained(self) -> list[int]:
+        """The places of the leaves that are trained: not those of integers and truth values.
+
+        Raises:
+          TreeError: for a leaf that is no array of real numbers.
+        """
+        places = [i for i, leaf in enumerate(self.leaves) if not is_integer(leaf)]
+        for i in places:
+            self._check(i, self.leaves[i], self.what)
+        return places
+
+    def _check(self, i: int, leaf: Any, what: str) -> None:
+        if reason := _refusal(leaf):
+            raise TreeError(f"{what} at {self.paths[i]} {reason}")
+
+    def trained_beside(self, grads: list[Any]) -> list[int]:
+        """The places of the leaves that are trained, of which only these are looked at.
+
+        Args:
+          grads: the gradient of each leaf, numbers of which are replaced by arrays.
+
+        Raises:
+          TreeError: for a gradient, or a leaf beside one, that cannot be trained with.
+        """
+        places = []
+        for i, (leaf, grad) in enumerate(zip(self.leaves, grads, strict=True)):
+            if is_absent(grad):
+                continue
+            if is_integer(leaf) and self.what != "grads":
+                _check_no_gradient(leaf, grad, self.paths[i])
+                continue
+            grads[i] = _array(grad)
+            self._check(i, leaf, self.what)
+            self._check(i, grads[i], "grads")
+            if jnp.shape(grads[i]) != jnp.shape(leaf):
+                raise TreeError(
+                    f"grads at {self.paths[i]} has shape {tuple(jnp.shape(grads[i]))}, but "
+                    f"{self.what} has {tuple(jnp.shape(leaf))} there: their trees must match leaf "
+                    "by leaf"
+                )
+            places.append(i)
+        return places
+
+
+def _array(leaf: Any) -> Any:
+    """The leaf; as an array where it is a floating-point number or array of Python or NumPy."""
+    if isinstance(leaf, (float, np.floating, np.ndarray)):
+        leaf = np.asarray(leaf)
+        return jnp.asarray(leaf) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+    return leaf
+
+
+def is_absent(leaf: Any) -> bool:
+    """True where there is no array: None, or optax's ``MaskedNode``."""
+    return leaf is None or (isinstance(leaf, tuple) and not jax.tree.leaves(leaf))
+
+
+def is_integer(leaf: Any) -> bool:
+    """True for integers and truth values, which are not trained."""
+    dtype = getattr(leaf, "dtype", None)
+    return isinstance(leaf, (bool, int)) or (isinstance(dtype, np.dtype) and dtype.kind in "biu")
+
+
+def _check_no_gradient(leaf: Any, grad: Any, path: str) -> None:
+    """Requires the gradient of an integer leaf to be one: of ``float0``, or of zeros.
 
     Raises:
-      TreeError: for a leaf that is no array of real floating-point numbers.
+      TreeError: where it is another, as far as that can be seen.
     """
-    with_paths, structure = jax.tree_util.tree_flatten_with_path(tree)
-    paths = [path_name(path) for path, _ in with_paths]
-    leaves = [leaf for _, leaf in with_paths]
-    for leaf, path in zip(leaves, paths, strict=True):
-        check_leaf(leaf, f"{what} at {path}")
-    return leaves, structure, paths
-
-
-def check_leaf(leaf: Any, where: str) -> None:
-    """Refuses a leaf that optimizers cannot be applied to.
-
-    Raises:
-      TreeError: naming the leaf's type, and the remedy.
-    """
-    if isinstance(leaf, (bool, int, float, complex)):
+    dtype = getattr(grad, "dtype", np.asarray(grad).dtype if is_integer(grad) else None)
+    no_gradient = dtype == jax.dtypes.float0 or is_integer(grad)
+    if no_gradient and is_integer(grad) and not isinstance(grad, jax.core.Tracer):
+        no_gradient = not np.any(np.asarray(grad))
+    if not no_gradient:
         raise TreeError(
-            f"{where} is the Python number {leaf!r}, not an array: wrap it in jnp.asarray"
+            f"params at {path} holds integers, which are not trained, and grads has a gradient "
+            f"of {dtype or type(grad).__name__} there: {_INTEGERS}"
         )
+
+
+def without_update(grad: Any) -> Any:
+    """The update of a leaf that is not trained: zeros where it has a gradient, none otherwise."""
+    return grad if is_absent(grad) else jnp.zeros(jnp.shape(grad), jnp.float32)
+
+
+_INTEGERS = (
+    "only floating-point leaves are trained: pass None for its gradient, or mask it with "
+    "optax.masked"
+)
+
+
+def _refusal(leaf: Any) -> str:
+    """The reason for refusing a leaf, and the remedy; empty for an array of real numbers."""
     dtype = getattr(leaf, "dtype", None)
     if dtype is None or not hasattr(leaf, "shape"):
-        raise TreeError(
-            f"{where} is {type(leaf).__name__}, not an array: keep static values out of the tree, "
-            "or set them to None"
+        return (
+            f"is {type(leaf).__name__}, not an array: keep static values out of the tree, or set "
+            "them to None"
         )
     name = getattr(dtype, "name", str(dtype))
-    if name in _FLOATS:
-        return
+    if name in FLOATS:
+        return ""
     if "complex" in name:
         remedy = (
             "wrap the optimizer in optax.contrib.split_real_and_imaginary, which keeps two real "
             "leaves for each complex one"
         )
     elif name.startswith("float"):
-        remedy = f"optimizer arithmetic takes {', '.join(_FLOATS)}: cast it"
-    else:
         remedy = (
-            "only floating-point leaves are trained: set it to None, or mask it with optax.masked"
+            f"updates are smaller than its values can tell apart, and optimizers take "
+            f"{', '.join(FLOATS)}: train a wider copy of it, and cast it where it is used"
         )
-    raise TreeError(f"{where} has dtype {name}: {remedy}")
+    else:
+        remedy = _INTEGERS
+    return f"has dtype {name}: {remedy}"
 
 
 def match(tree: Any, structure: Any, what: str, like: str, remedy: str) -> list[Any]:
@@ -100,59 +193,51 @@ def _paths(tree: Any) -> list[str]:
     return [path_name(path) for path, _ in leaves]
 
 
-def same_shape(leaf: Any, other: Any, path: str, what: str, like: str) -> None:
-    """Requires two leaves to have the same shape.
-
-    Raises:
-      TreeError: naming the leaf and both shapes.
-    """
-    if jnp.shape(leaf) != jnp.shape(other):
-        raise TreeError(
-            f"{what} at {path} has shape {tuple(jnp.shape(leaf))}, but {like} has "
-            f"{tuple(jnp.shape(other))} there: their trees must match leaf by leaf"
-        )
-
-
-def spread_mask(
-    mask: Any, name: str, tree: Any, structure: Any, count: int
-) -> tuple[MaskValue, ...]:
+def spread_mask(mask: Any, name: str, flat: FlatTree) -> tuple[MaskValue, ...]:
     """The mask's value for every leaf: True, False or None.
 
     Args:
       mask: None, True, False, a tree of bools, a prefix of one, or a function from the tree to
         one.
       name: the name of the mask, for errors.
-      tree: the parameters, or the gradients where no parameters are given.
-      structure: its structure.
-      count: the number of its leaves.
+      flat: the parameters, or the gradients where no parameters are given.
 
     Raises:
       TreeError: where the mask does not fit the tree, or holds anything but bools.
     """
     if callable(mask):
         try:
-            mask = mask(tree)
+            mask = mask(flat.tree)
         except Exception as error:
             raise TreeError(
                 f"{name} is a function that failed: {type(error).__name__}: {error}. It must take "
                 "the parameters and return a tree of bools like them, or a prefix of one."
             ) from error
     if mask is None or isinstance(mask, bool):
-        return (mask,) * count
+        return (mask,) * len(flat.leaves)
     try:
-        spread = jax.tree.map(lambda m, part: jax.tree.map(lambda _: m, part), mask, tree)
-        values = structure.flatten_up_to(spread)
+        spread = jax.tree.map(lambda m, part: jax.tree.map(lambda _: m, part), mask, flat.tree)
+        values = flat.structure.flatten_up_to(spread)
     except (ValueError, TypeError) as error:
         detail = str(error).splitlines()[0]
         raise TreeError(
             f"{name} does not fit the parameters: {detail}. It must be a tree of bools like "
             "them, or a prefix of one."
         ) from None
-    for value in values:
-        if not isinstance(value, bool) and type(value).__name__ != "bool_":
-            kind = type(value).__name__
-            raise TreeError(f"{name} holds {kind} {value!r}: every entry must be True or False")
-    return tuple(bool(value) for value in values)
+    return tuple(_truth(value, name) for value in values)
+
+
+def _truth(value: Any, name: str) -> bool:
+    if isinstance(value, jax.core.Tracer):
+        raise TreeError(
+            f"{name} holds a traced value: a mask decides what is compiled, so make it outside of "
+            "jax.jit, or of what is static, such as shapes"
+        )
+    if isinstance(value, bool) or (np.shape(value) == () and np.asarray(value).dtype.kind == "b"):
+        return bool(value)
+    raise TreeError(
+        f"{name} holds {type(value).__name__} {value!r}: every entry must be True or False"
+    )
 
 
 def specs(

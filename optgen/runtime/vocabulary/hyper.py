@@ -116,10 +116,15 @@ def _scalar(value: Any) -> Any:
     shape = getattr(value, "shape", None)
     if shape is None or not hasattr(value, "dtype"):
         raise _Refused("it takes a real number, an optax schedule or a JAX scalar")
+    if not isinstance(value.dtype, np.dtype):  # that of a random key, or of another library
+        remedy = ": pass jnp.asarray(x)" if isinstance(value.dtype, str) else ""
+        raise _Refused(f"it takes a real number, and this is of dtype {value.dtype}{remedy}")
     if shape != ():
-        raise _Refused(f"it takes a scalar, and this has shape {tuple(shape)}")
-    if value.dtype.kind == "c":
-        raise _Refused("it takes a real number, and this is complex")
+        remedy = ": pass x.reshape(())" if all(extent == 1 for extent in shape) else ""
+        raise _Refused(f"it takes a scalar, and this has shape {tuple(shape)}{remedy}")
+    if value.dtype.kind not in "fiuV":
+        kind = "complex" if value.dtype.kind == "c" else str(value.dtype)
+        raise _Refused(f"it takes a real number, and this is {kind}")
     return value
 
 

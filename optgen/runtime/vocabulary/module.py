@@ -141,6 +141,15 @@ class Module:
         sequence = kernels.sequence(variant, mode, dtypes) if kernels else None
         return PlacedLeaf(sequence or portable, shape, groups, portable)
 
+    @functools.cached_property
+    def stateless(self) -> bool:
+        """True where no leaf has slots, nor the tree, and nothing reads the count of steps."""
+        functions = [*self.update.phases]
+        for variant in self.variants:
+            functions += variant.update, *variant.partials
+        reads_count = any("step" in arguments(f) for f in functions if f is not None)
+        return not (self.slots or self.tree_slots or reads_count)
+
     def reads_params(self, variants: tuple[int, ...]) -> bool:
         """True where a step of leaves with these variants reads the parameters."""
         used = [self.variants[i] for i in dict.fromkeys(variants)]

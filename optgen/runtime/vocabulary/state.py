@@ -11,15 +11,21 @@ import jax
 class State(tuple[Any, ...]):
     """The values that an optimizer keeps between steps, as a pytree.
 
-    Attributes:
-      count: int32 scalar, how many updates there have been.
-
-    Every other slot is read as an attribute too: ``state.mu`` is a tree like the parameters',
-    with None where a leaf has no such slot, or a scalar for a slot of the whole tree. The names
-    are those of the key paths, so that checkpoints hold them.
+    Its fields are ``count``, an int32 scalar that says how many updates there have been, and one
+    for each slot of the rule, by the name that the rule gives it: ``state.mu`` is a tree like the
+    parameters', with None where a leaf has no such slot, or a scalar for a slot of the whole tree.
+    They are the same for all trees of parameters. The names are those of the key paths, so that
+    checkpoints hold them; one that was restored without a target, as a dict, is a state again as
+    ``State(**restored)``.
 
     It is a named tuple, though the names differ from one optimizer to another: that is how optax's
-    ``tree_get`` and ``tree_set``, and Flax's serialization, know what they may look into.
+    ``tree_get`` and ``tree_set``, and Flax's serialization, know what they may look into. Of
+    optax's ``tree_map_params(tx, f, state, *rest)`` the trees in ``rest`` have a leaf where a slot
+    may be None: pass ``is_leaf=lambda slot: slot is None``.
+
+    Attributes:
+      count: int32 scalar, how many updates there have been.
+      slots: every other field, by name.
     """
 
     _fields: tuple[str, ...]
