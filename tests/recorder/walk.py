@@ -8,6 +8,7 @@ import re
 
 import jax
 
+from optgen.runtime.execution.primitive import Place
 from tests.recorder.records import Array, Part, Record, Shared, Value
 
 SAME = frozenset(
@@ -21,10 +22,6 @@ SAME = frozenset(
     }
 )
 """Operations whose result is the array that they are given."""
-
-DEFERRED = ("optgen_deferred", "optgen_tpu")
-"""Operations that hold a function, which is traced when they are lowered."""
-
 
 def step_of(program, mode):
     """The program of a step, and the array of a leaf that each argument and each result is."""
@@ -46,7 +43,7 @@ def _array_of_leaf(path, out=None):
 
 
 class Walk:
-    """A walk over the branch of one platform.
+    """A walk over the program of one platform.
 
     Attributes:
       platform: the platform.
@@ -105,26 +102,24 @@ class Walk:
             return self._function(equation, values)
         if name in ("jit", "closed_call"):
             return self.run(parameters["jaxpr"].jaxpr, values)
-        if name == "custom_jvp_call":
-            return self.run(parameters["call_jaxpr"].jaxpr, values)
-        if name == "cond" and (platforms := parameters.get("branches_platforms")):
-            chosen = next(i for i, x in enumerate(platforms) if x is None or self.platform in x)
-            return self.run(parameters["branches"][chosen].jaxpr, values[1:])
-        if name in DEFERRED:
+        if name in ("optgen_leaf_programs", "optgen_tpu"):
             shapes = [jax.ShapeDtypeStruct(x.aval.shape, x.aval.dtype) for x in equation.invars]
-            return self.run(jax.make_jaxpr(parameters["function"])(*shapes).jaxpr, values)
+            return self.run(jax.make_jaxpr(self._lowered(parameters))(*shapes).jaxpr, values)
         if name in SAME:
             return values[:1]
-        if name == "slice" and isinstance(values[0], Shared):
+        if name == "slice" and isinstance(values[0], Shared):  # the part of a leaf
             return [values[0].regions[parameters["start_indices"][0]]]
-        if name == "slice":
-            assert (
-                values[0] is None or equation.invars[0].aval.shape == equation.outvars[0].aval.shape
-            )
-            return values
         if name == "add" and all(isinstance(x, Value) for x in values):
             return [self._added(values)]
         return [None] * len(equation.outvars)
+
+    def _lowered(self, parameters):
+        """The function of arrays that is traced where an operation is lowered."""
+        if "function" in parameters:
+            return parameters["function"]
+        place = Place(self.platform, whole=True, exported=False)
+        function, structure = parameters["programs"].at(place), parameters["structure"]
+        return lambda *arrays: jax.tree.leaves(function(*jax.tree.unflatten(structure, arrays)))
 
     def _function(self, equation, values):
         """A ``jnp`` function of a leaf; what its update function writes, the step's results say."""

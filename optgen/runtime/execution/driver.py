@@ -152,11 +152,7 @@ def step_with(module: Module, mode: Mode, leaf_programs: Callable[..., Any]) -> 
     ) -> tuple[list[Any], list[Environment], Environment, Any]:
         new_count = jnp.where(count < np.iinfo(np.int32).max, count + 1, count)
         known = {**known, **tree_slots, "step": new_count.astype(scalar_dtype())}
-        out, new_slots, next_tree = leaf_programs(params, grads, slots, known)
-        new_tree = {
-            name: next_tree.get(name, value).astype(value.dtype)
-            for name, value in tree_slots.items()
-        }
+        out, new_slots, new_tree = leaf_programs(params, grads, slots, known)
         return out, new_slots, new_tree, new_count
 
     run.__name__ = f"optgen_{module.name}_{mode}"
@@ -170,9 +166,8 @@ def run_leaves(
     known = _phases(module.update, known, execution.contribute)
     results = execution.finish(known)
     tree = {
-        name: jnp.asarray(known[f"{name}_next"])
+        name: jnp.asarray(known.get(f"{name}_next", known[name]), known[name].dtype)
         for name in module.tree_slots
-        if f"{name}_next" in known
     }
     return [r[0] for r in results], [r[1] for r in results], tree
 

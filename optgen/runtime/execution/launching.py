@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optgen.runtime.execution.leaves import Leaf, Result, contributions, finished, rounded
+from optgen.runtime.execution.leaves import Leaf, Result, contributions, finished, result_dtype
 from optgen.runtime.execution.target import Executor, Task
 from optgen.runtime.vocabulary.launches import Launch, LaunchList, PlacedLeaf
-from optgen.runtime.vocabulary.sequence import Kernel, Mode, Operand
+from optgen.runtime.vocabulary.sequence import RESULT, Kernel, Mode, Operand
 
 
 class Launching:
@@ -93,7 +93,7 @@ class Launching:
 
     def _result(self, place: int) -> Result:
         leaf, arrays = self.leaves[place], self.arrays[place]
-        out = arrays["p"] if self.mode == "step" else rounded(leaf, arrays["update"])
+        out = arrays[RESULT[self.mode]].astype(result_dtype(leaf, self.mode))
         return out, {n: _shaped(arrays[n], old.shape) for n, old in leaf.slots.items()}
 
 

@@ -169,18 +169,17 @@ def contributions(
     return values
 
 
-def rounded(leaf: Leaf, update: Any) -> Any:
-    """Returns the update of a leaf in the dtype in which it is handed on."""
-    return update.astype(leaf.update_dtype)
+def result_dtype(leaf: Leaf, mode: Mode) -> Any:
+    """The dtype of a leaf's next parameter, or of its update."""
+    return leaf.p.dtype if mode == "step" else leaf.update_dtype
 
 
 def finished(leaf: Leaf, scalars: Mapping[str, Any], mode: Mode) -> Result:
     """Returns a leaf's update, or its next parameter, rounded once; and its next slots."""
     result = leaf.call(leaf.variant.update, scalars)
-    if mode == "step":
-        out = (leaf.p.astype(leaf.real) + result["update"]).astype(leaf.p.dtype)
-    else:
-        out = rounded(leaf, result["update"])
+    update = result["update"]
+    out = leaf.p.astype(leaf.real) + update if mode == "step" else update
     slots = leaf.slots | {name: result[name] for name in leaf.slots if name in result}
     # A state that was made beside parameters of another dtype keeps its own.
-    return out, {name: new.astype(leaf.slots[name].dtype) for name, new in slots.items()}
+    new_slots = {name: new.astype(leaf.slots[name].dtype) for name, new in slots.items()}
+    return out.astype(result_dtype(leaf, mode)), new_slots

@@ -1,4 +1,4 @@
-"""Runs leaf programs through the kernels of the platform that a computation is lowered for."""
+"""Runs leaf programs through the kernels of the place that a computation is lowered for."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import jax
 
 from optgen import config
 from optgen.errors import TargetError
-from optgen.runtime.execution.deferred import deferred
+from optgen.runtime.execution import primitive
 from optgen.runtime.execution.launching import Launching
-from optgen.runtime.execution.leaves import Execution, Leaf, Portable, place
-from optgen.runtime.execution.target import Executor
-from optgen.runtime.execution.targets import TARGETS
+from optgen.runtime.execution.leaves import Execution, Leaf, Portable, place, result_dtype
+from optgen.runtime.execution.primitive import Place
+from optgen.runtime.execution.target import Executor, Target
+from optgen.runtime.execution.targets import TARGETS, say_once
 from optgen.runtime.vocabulary.module import Module, Placement
 from optgen.runtime.vocabulary.sequence import Mode
 
@@ -42,9 +43,7 @@ class LeafPrograms:
         """Runs the leaf programs; derivatives are those of ``jnp`` on every platform."""
         if not self.module.kernels:
             return self.portable(*trees)
-        chosen = jax.custom_jvp(self._chosen)
-        chosen.defjvp(lambda primals, tangents: jax.jvp(self.portable, primals, tangents))
-        return chosen(*trees)
+        return primitive.call(self, *trees)
 
     def portable(self, *trees: Any) -> Any:
         """Runs them in ``jnp``."""
@@ -69,35 +68,64 @@ class LeafPrograms:
             for placement, *of_leaf in zip(self.placements, *trees[:3], strict=True)
         ]
 
-    def _chosen(self, *trees: Any) -> Any:
-        branches: dict[str, Callable[..., Any]] = {}
-        later = any(TARGETS[name].prepare is None for name in self.module.kernels)
-        shapes = jax.eval_shape(self.portable, *trees) if later else None
-        batched = (
-            None if self.module.only else self.portable
-        )  # who asked for kernels wants no other
-        for name in self.module.kernels:
-            target = TARGETS[name]
-            kernels = functools.partial(self.launched, name, False)
-            if target.prepare is None:  # what compiles where it is lowered is traced there
-                kernels = functools.partial(deferred, kernels, batched, shapes, target.platform)
-            branches[target.platform] = kernels
-        return jax.lax.platform_dependent(*trees, **branches, default=self._default(shapes))
+    @property
+    def sequential(self) -> bool:
+        """True where a batch of steps runs one after another: kernels were asked for by name."""
+        return bool(self.module.only)
 
-    def _default(self, shapes: Any) -> Callable[..., Any]:
-        """Returns the function that runs on a platform without kernels."""
-        only = TARGETS.get(self.module.only)
-        if only is None or only.executor is None or only.prepare is not None:
-            return self.portable
-        if config.INTERPRET.get():
-            return functools.partial(self.launched, only.name, True)
-        refuse = functools.partial(_refuse, only.name, only.platform)
-        return functools.partial(deferred, refuse, None, shapes, None)
+    def types(self, *trees: Any) -> Any:
+        """See ``Programs``."""
+        leaves = self._leaves(trees)
+        likes = [leaf.p if self.mode == "step" else leaf.g for leaf in leaves]
+        results = [
+            like.update(dtype=result_dtype(leaf, self.mode))
+            for like, leaf in zip(likes, leaves, strict=True)
+        ]
+        tree = {name: trees[3][name] for name in self.module.tree_slots}
+        types = results, [leaf.slots for leaf in leaves], tree
+        return jax.tree.map(lambda x: x.update(weak_type=False) if x.weak_type else x, types)
+
+    def at(self, place: Place) -> Callable[..., Any]:
+        """See ``Programs``.
+
+        Raises:
+          TargetError: where a target that was asked for by name cannot serve there.
+        """
+        named = TARGETS.get(self.module.only)
+        targets = [TARGETS[name] for name in self.module.kernels]
+        target = next((t for t in targets if t.platform == place.platform), None)
+        interpreted = target is None and config.INTERPRET.get()
+        if interpreted:
+            target = named
+        reason = _why_not(target, named, place)
+        if target is not None and reason is None:
+            return functools.partial(self.launched, target.name, interpreted)
+        if named is not None:
+            raise TargetError(f"the {named.name} target cannot serve: {reason}")
+        if target is not None:
+            say_once(target.name, str(reason))
+        return self.portable
 
 
-def _refuse(target: str, platform: str, *_: Any) -> Any:
-    raise TargetError(
-        f"target={target!r} serves computations that are lowered for {platform}, and this one is "
-        f"lowered for another platform: leave target='auto', or set OPTGEN_INTERPRET=1 to run the "
-        f"kernels in their interpreter"
-    )
+def _why_not(target: Target | None, named: Target | None, place: Place) -> str | None:
+    """The reason for which kernels cannot serve at a place, with the remedy; None where they can."""
+    if target is None:
+        platform = named.platform if named else "others"
+        return (
+            f"it serves computations that are lowered for {platform}, and this one is lowered for "
+            "another platform: leave target='auto', or set OPTGEN_INTERPRET=1 to run the kernels "
+            "in their interpreter"
+        )
+    auto = ", or leave target='auto'" if named else ""
+    if not place.whole:
+        return (
+            "the computation is lowered for several devices at once, which may have a shard of an "
+            "array each, and kernels take whole arrays: call update or step inside jax.shard_map, "
+            f"with in_specs and out_specs for the parameters, the state and the gradients{auto}"
+        )
+    if place.exported and target.prepare is not None:
+        return (
+            "its kernels are compiled on the machine that runs them, and a computation is exported "
+            f"without them: export it for other platforms{auto}"
+        )
+    return None

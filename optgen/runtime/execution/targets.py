@@ -11,7 +11,7 @@ import jax
 
 from optgen import config
 from optgen.errors import CacheError, CompilerError, TargetError, UsageError
-from optgen.runtime.execution import cpu, tpu, triton, xla
+from optgen.runtime.execution import cpu, primitive, tpu, triton, xla
 from optgen.runtime.execution.target import Target
 from optgen.runtime.vocabulary.machine import Machine
 from optgen.runtime.vocabulary.module import Kernels, Module
@@ -29,6 +29,8 @@ HERE = "here"
 def register(target: Target) -> None:
     """Adds a target, or replaces the one of its name."""
     TARGETS[target.name] = target
+    if target.platform:
+        primitive.register(target.platform)
 
 
 for _target in (xla.TARGET, cpu.TARGET, triton.TARGET, tpu.TARGET):
@@ -81,11 +83,9 @@ def wanted_target(target: str) -> str:
 def kernel_targets(target: str) -> tuple[str, ...]:
     """Returns the targets whose kernels are to be emitted; none where ``xla`` serves.
 
-    For ``auto`` they are those that can serve at all: a computation takes those of the platform
-    that it is lowered for, and it may be exported for several. Only those of JAX's default
-    platform are compiled beforehand. Over several devices there are none: XLA partitions its own
-    code, and would gather sharded arrays for a custom call. Kernels that are asked for
-    by name work there inside ``jax.shard_map``.
+    For ``auto`` they are those that can serve at all: a computation takes those of the place that
+    it is lowered for, and it may be exported for several platforms. Only those of JAX's default
+    platform are compiled beforehand.
 
     Raises:
       TargetError: for one that was asked for by name and cannot serve.
@@ -97,8 +97,6 @@ def kernel_targets(target: str) -> tuple[str, ...]:
         if (reason := TARGETS[wanted].unavailable()) is not None:
             raise TargetError(f"the {wanted} target cannot serve: {reason}")
         return (wanted,)
-    if jax.device_count() > 1:
-        return ()
     return tuple(t.name for t in TARGETS.values() if t.executor is not None and _serves(t))
 
 
