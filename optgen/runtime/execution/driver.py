@@ -15,12 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from optgen.errors import HyperparameterError
+from optgen.runtime.execution.abstract import init_of_shapes, is_abstract
 from optgen.runtime.execution.leaves import (
     Environment,
     Execution,
     Leaf,
     contributions,
 )
+from optgen.runtime.execution.placing import like_parameter
 from optgen.runtime.execution.platforms import LeafPrograms
 from optgen.runtime.vocabulary.leaf import LeafSpec
 from optgen.runtime.vocabulary.module import Module, Placement
@@ -209,15 +211,16 @@ def run_step(
 
 @functools.lru_cache(maxsize=512)
 def _init_function(module: Module, placements: tuple[Placement, ...]) -> Callable[..., Any]:
-    variants = [module.variants[placement.variant] for placement in placements]
 
     def run(params: list[Any], known: Environment) -> tuple[list[Environment], Environment]:
-        served = zip(variants, placements, params, strict=True)
-        leaves = [Leaf(v, placement, p, p, {}) for v, placement, p in served]
-        partials = [v.init_partials for v in variants]
+        leaves = _leaves(module, placements, params)
+        partials = [leaf.variant.init_partials for leaf in leaves]
         contribute = functools.partial(contributions, leaves, partials)
         known = _phases(module.init, known, contribute)
-        slots = [leaf.call(leaf.variant.init, known) for leaf in leaves]
+        slots = [
+            {name: like_parameter(x, leaf.p) for name, x in leaf.call(leaf.variant.init, known).items()}
+            for leaf in leaves
+        ]
         tree = {name: jnp.asarray(known[f"{name}_next"]) for name in module.tree_slots}
         return slots, {name: value.astype(scalar_dtype()) for name, value in tree.items()}
 
@@ -232,9 +235,22 @@ def run_init(
     hyperparameters: Environment,
 ) -> tuple[list[Environment], Environment]:
     """Makes the slots of each leaf and of the tree before the first step."""
-    known = constants(module.init, hyperparameters)
-    result: tuple[Any, Any] = _init_function(module, placements)(params, known)
+    known, init = constants(module.init, hyperparameters), _init_function(module, placements)
+    if any(map(is_abstract, params)):
+        result: tuple[Any, Any] = init_of_shapes(init, _leaves(module, placements, params), known)
+    else:
+        result = init(params, known)
     return result
+
+
+def _leaves(
+    module: Module, placements: Sequence[Placement], params: Sequence[Any]
+) -> list[Leaf]:
+    """Leaves without slots."""
+    return [
+        Leaf(module.variants[placement.variant], placement, p, p, {})
+        for placement, p in zip(placements, params, strict=True)
+    ]
 
 
 def placements(module: Module, specs: Sequence[LeafSpec]) -> tuple[Placement | None, ...]:

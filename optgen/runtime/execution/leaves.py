@@ -67,26 +67,35 @@ class Leaf:
         """True where the leaf has no elements."""
         return 0 in self.shape
 
-    def call(
+    def values(
         self,
         function: Function,
         scalars: Mapping[str, Any],
         arrays: Mapping[str, Any] | None = None,
     ) -> Environment:
-        """Calls a leaf function with the values that its arguments name.
+        """The values that the arguments of a leaf function name.
 
         Args:
           function: the function.
           scalars: what is the same for all leaves.
           arrays: the arrays of the leaf, by default those before the step.
         """
-        axes = axes_arguments(self.placement.groups)
-        known = {**(self.arrays if arrays is None else arrays), **self.dtypes, **axes}
-        values = [
-            known[name] if name in known else scalars[name].astype(self.real)
+        own = self.arrays if arrays is None else arrays
+        known = {**own, **self.dtypes, **axes_arguments(self.placement.groups)}
+        return {
+            name: known[name] if name in known else scalars[name].astype(self.real)
             for name in arguments(function)
-        ]
-        return traced_once(function, frozenset(axes))(*values)
+        }
+
+    def call(
+        self,
+        function: Function,
+        scalars: Mapping[str, Any],
+        arrays: Mapping[str, Any] | None = None,
+    ) -> Environment:
+        """Calls a leaf function; see ``values``."""
+        axes = frozenset(axes_arguments(self.placement.groups))
+        return traced_once(function, axes)(*self.values(function, scalars, arrays).values())
 
     @property
     def update_dtype(self) -> Any:

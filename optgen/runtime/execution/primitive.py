@@ -106,7 +106,7 @@ def _differentiate(
 ) -> Any:
     """Derivatives are those of ``jnp`` on every platform."""
     portable = functools.partial(_flat, programs.portable, structure)
-    return jax.jvp(portable, primals, [ad.instantiate_zeros(tangent) for tangent in tangents])
+    return jax.jvp(portable, tuple(primals), tuple(map(ad.instantiate_zeros, tangents)))
 
 
 ad.primitive_jvps[_leaf_programs] = _differentiate
