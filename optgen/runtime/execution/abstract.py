@@ -7,9 +7,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding
 
 from optgen.errors import TreeError
 from optgen.runtime.execution.leaves import Environment, Leaf
+from optgen.runtime.execution.placing import sharding_of_slot
 
 Init = Callable[[list[Any], Environment], Any]
 """Makes slots, given parameters and the scalars that are known."""
@@ -35,14 +37,28 @@ def init_of_shapes(init: Init, leaves: Sequence[Leaf], known: Environment) -> An
 
     def run(arrays: list[Any], known: Environment) -> Any:
         # XLA computes nothing of these zeros, for nothing reads them.
-        params = [_zeros(x.p) if p is None else p for x, p in zip(leaves, arrays, strict=True)]
+        params = [
+            jnp.zeros(x.shape, x.p.dtype) if p is None else p
+            for x, p in zip(leaves, arrays, strict=True)
+        ]
         return init(params, known)
 
-    return jax.jit(run)([None if is_abstract(x.p) else x.p for x in leaves], known)
+    arrays = [None if is_abstract(x.p) else x.p for x in leaves]
+    slots, tree_slots = jax.eval_shape(run, arrays, known)
+    shardings = [
+        {name: _sharding(leaf.p, slot) for name, slot in of_leaf.items()}
+        for leaf, of_leaf in zip(leaves, slots, strict=True)
+    ]
+    unspecified = dict.fromkeys(tree_slots)
+    return jax.jit(run, out_shardings=(shardings, unspecified))(arrays, known)
 
 
-def _zeros(p: jax.ShapeDtypeStruct) -> jax.Array:
-    return jnp.zeros(p.shape, p.dtype, device=p.sharding)
+def _sharding(p: Any, slot: jax.ShapeDtypeStruct) -> Any:
+    """The sharding that a slot is told to have; None where it has that of an array."""
+    sharding = p.sharding if is_abstract(p) else None
+    if isinstance(sharding, NamedSharding):
+        return sharding_of_slot(sharding, p.shape, slot.shape)
+    return sharding
 
 
 def _reads_values(leaf: Leaf, known: Environment) -> bool:

@@ -19,21 +19,34 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 def like_parameter(slot: jax.Array, p: jax.Array) -> jax.Array:
     """Returns a slot with the sharding of its parameter along the axes that it has."""
-    same_rank = slot.ndim == p.ndim
-    reduced = tuple(
-        axis for axis in range(p.ndim) if not same_rank or slot.shape[axis] != p.shape[axis]
-    )
     like = jax.typeof(p)
     if missing := like.manual_axis_type.varying - jax.typeof(slot).manual_axis_type.varying:
         slot = jax.lax.pcast(slot, tuple(sorted(missing)), to="varying")
     mesh = like.sharding.mesh
     if AxisType.Explicit in mesh.axis_types:
-        spec = [None if axis in reduced else names for axis, names in enumerate(like.sharding.spec)]
-        wanted = PartitionSpec(*spec[: slot.ndim])
-        slot = jax.sharding.reshard(slot, NamedSharding(mesh, wanted))
+        slot = jax.sharding.reshard(slot, sharding_of_slot(like.sharding, p.shape, slot.shape))
     p = jax.lax.stop_gradient(p)
-    part = jnp.sum(p, axis=reduced, keepdims=same_rank) if reduced else p  # XLA never computes it
-    return _alike.bind(slot, part)
+    if lost := _lost_axes(p.shape, slot.shape):  # a sum that XLA never computes
+        p = jnp.sum(p, axis=lost, keepdims=slot.ndim == p.ndim)
+    return _alike.bind(slot, p)
+
+
+def sharding_of_slot(
+    sharding: NamedSharding, shape: tuple[int, ...], slot: tuple[int, ...]
+) -> NamedSharding:
+    """Returns the sharding of a slot, given that of its parameter and both shapes."""
+    if len(slot) != len(shape):
+        return NamedSharding(sharding.mesh, PartitionSpec())
+    spec, lost = [*sharding.spec], _lost_axes(shape, slot)
+    kept = [None if axis in lost else names for axis, names in enumerate(spec)]
+    return NamedSharding(sharding.mesh, PartitionSpec(*kept), memory_kind=sharding.memory_kind)
+
+
+def _lost_axes(shape: tuple[int, ...], slot: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of a parameter along which its slot does not vary."""
+    if len(slot) != len(shape):
+        return tuple(range(len(shape)))
+    return tuple(axis for axis, (n, m) in enumerate(zip(shape, slot, strict=True)) if n != m)
 
 
 _alike = Primitive("optgen_alike")
@@ -57,8 +70,12 @@ def _batch(arrays: Any, axes: Any) -> Any:
     if axis_like is None:
         return x, axis
     if axis is None:
-        axis = axis_like
-        x = jnp.broadcast_to(jnp.expand_dims(x, axis), like.shape)
+        axis, along = axis_like, [d for d in range(like.ndim) if d != axis_like]
+        sharding = jax.typeof(like).sharding
+        explicit = AxisType.Explicit in sharding.mesh.axis_types
+        x = jax.lax.broadcast_in_dim(
+            x, like.shape, along, out_sharding=sharding if explicit else None
+        )
     return _alike.bind(x, jnp.moveaxis(like, axis_like, axis)), axis
 
 
