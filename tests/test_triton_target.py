@@ -424,10 +424,16 @@ def test_a_step_has_derivatives():
     assert float(got) == pytest.approx(float(wanted), rel=1e-5)
 
 
-def test_vmap_is_refused_with_the_remedy():
-    tx, params = make("adamw", "triton"), jnp.ones((2, 3))
-    with pytest.raises(TargetError, match='cannot be batched by jax.vmap.*target="xla"'):
-        jax.jit(jax.vmap(lambda p: tx.step(p, tx.init(p), grads=p)[0]))(params)
+def test_a_batch_of_models_runs_one_by_one():
+    params = jnp.arange(1.0, 7.0).reshape(2, 3)
+
+    def after(tx, p):
+        updates, _ = tx.update(p, tx.init(p), p)
+        return updates
+
+    got = jax.jit(jax.vmap(lambda p: after(make("lamb", "triton"), p)))(params)
+    reference = optax.lamb(1e-2, weight_decay=0.1)
+    close(got, jnp.stack([after(reference, p) for p in params]), 1e-5)
 
 
 def test_kernels_that_are_not_for_this_platform_say_how_to_run_them(where, monkeypatch):

@@ -23,6 +23,7 @@ SAME = frozenset(
 )
 """Operations whose result is the array that they are given."""
 
+
 def step_of(program, mode):
     """The program of a step, and the array of a leaf that each argument and each result is."""
     (step,) = (e for e in program.eqns if re.fullmatch(rf"optgen_.*_{mode}", e.params["name"]))

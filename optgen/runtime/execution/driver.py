@@ -218,7 +218,10 @@ def _init_function(module: Module, placements: tuple[Placement, ...]) -> Callabl
         contribute = functools.partial(contributions, leaves, partials)
         known = _phases(module.init, known, contribute)
         slots = [
-            {name: like_parameter(x, leaf.p) for name, x in leaf.call(leaf.variant.init, known).items()}
+            {
+                name: like_parameter(x, leaf.p)
+                for name, x in leaf.call(leaf.variant.init, known).items()
+            }
             for leaf in leaves
         ]
         tree = {name: jnp.asarray(known[f"{name}_next"]) for name in module.tree_slots}
@@ -243,9 +246,7 @@ def run_init(
     return result
 
 
-def _leaves(
-    module: Module, placements: Sequence[Placement], params: Sequence[Any]
-) -> list[Leaf]:
+def _leaves(module: Module, placements: Sequence[Placement], params: Sequence[Any]) -> list[Leaf]:
     """Leaves without slots."""
     return [
         Leaf(module.variants[placement.variant], placement, p, p, {})

@@ -94,38 +94,50 @@ class LeafPrograms:
         named = TARGETS.get(self.module.only)
         targets = [TARGETS[name] for name in self.module.kernels]
         target = next((t for t in targets if t.platform == place.platform), None)
-        interpreted = target is None and config.INTERPRET.get()
-        if interpreted:
-            target = named
-        reason = _why_not(target, named, place)
-        if target is not None and reason is None:
+        interpreted = target is None and _is_interpreted(named)
+        target = named if interpreted else target
+        if target is None:
+            if named is not None:
+                raise TargetError(_for_another_platform(named))
+            return self.portable
+        reason = _why_not(target, place)
+        if not reason:
             return functools.partial(self.launched, target.name, interpreted)
         if named is not None:
-            raise TargetError(f"the {named.name} target cannot serve: {reason}")
-        if target is not None:
-            say_once(target.name, str(reason))
+            raise TargetError(
+                f"the {named.name} target cannot serve: {reason}; with target='auto' jnp computes "
+                "the same"
+            )
+        say_once(target.name, reason)
         return self.portable
 
 
-def _why_not(target: Target | None, named: Target | None, place: Place) -> str | None:
-    """The reason for which kernels cannot serve at a place, with the remedy; None where they can."""
-    if target is None:
-        platform = named.platform if named else "others"
-        return (
-            f"it serves computations that are lowered for {platform}, and this one is lowered for "
-            "another platform: leave target='auto', or set OPTGEN_INTERPRET=1 to run the kernels "
-            "in their interpreter"
-        )
-    auto = ", or leave target='auto'" if named else ""
+def _is_interpreted(target: Target | None) -> bool:
+    """True where the kernels of a target run in their interpreter on other platforms."""
+    return target is not None and target.prepare is None and bool(config.INTERPRET.get())
+
+
+def _for_another_platform(target: Target) -> str:
+    interpreter = ""
+    if target.prepare is None:
+        interpreter = ", or set OPTGEN_INTERPRET=1 to run the kernels in their interpreter"
+    return (
+        f"target={target.name!r} serves computations that are lowered for {target.platform}, and "
+        f"this one is lowered for another platform: leave target='auto'{interpreter}"
+    )
+
+
+def _why_not(target: Target, place: Place) -> str:
+    """The reason for which kernels cannot serve at a place; empty where they can."""
     if not place.whole:
         return (
             "the computation is lowered for several devices at once, which may have a shard of an "
             "array each, and kernels take whole arrays: call update or step inside jax.shard_map, "
-            f"with in_specs and out_specs for the parameters, the state and the gradients{auto}"
+            "with in_specs and out_specs for the parameters, the state and the gradients"
         )
     if place.exported and target.prepare is not None:
         return (
-            "its kernels are compiled on the machine that runs them, and a computation is exported "
-            f"without them: export it for other platforms{auto}"
+            "its kernels are compiled and loaded by the process that runs them, and one that runs "
+            "an exported computation never has them"
         )
-    return None
+    return ""

@@ -37,8 +37,9 @@ class Place:
 class Programs(Protocol):
     """The leaf programs of a step, as functions of trees of arrays."""
 
-    sequential: bool
-    """True where a batch of steps runs one after another, and not in ``jnp``."""
+    @property
+    def sequential(self) -> bool:
+        """True where a batch of steps runs one after another, and not in ``jnp``."""
 
     def portable(self, *trees: Any) -> Any:
         """Runs them in ``jnp``."""
@@ -149,17 +150,20 @@ def _lower(ctx: Any, *arrays: Any, platform: str, programs: Programs, structure:
     if whole:  # a program of one device, to which meshes mean nothing
         with jax.sharding.use_abstract_mesh(AbstractMesh((), ())):
             local = [jax.core.ShapedArray(aval.shape, aval.dtype) for aval in ctx.avals_in]
-            return _lower_function(ctx.replace(avals_in=local), flat, *arrays)
+            return _lower_function(ctx, local, flat, *arrays)
     if replicated is not None:
         everywhere = PartitionSpec()
         flat = jax.shard_map(
             flat, mesh=replicated, in_specs=everywhere, out_specs=everywhere, check_vma=False
         )
-    return _lower_function(ctx, flat, *arrays)
+    return _lower_function(ctx, ctx.avals_in, flat, *arrays)
 
 
-def _lower_function(ctx: Any, function: Callable[..., Any], *arrays: Any) -> Any:
-    return mlir.lower_fun(lambda *xs: function(*xs), multiple_results=True)(ctx, *arrays)
+def _lower_function(
+    ctx: Any, avals: Sequence[Any], function: Callable[..., Any], *arrays: Any
+) -> list[Any]:
+    lower = mlir.lower_fun(lambda *xs: function(*xs), multiple_results=True)
+    return list(lower(ctx.replace(avals_in=avals), *arrays))
 
 
 def _alone(context: Any) -> bool:
@@ -182,7 +186,7 @@ def _replicated(avals: Sequence[Any]) -> Any:
 def register(platform: str) -> None:
     """Lets a platform have kernels: one lowered for several has a program for each."""
     lower = functools.partial(_lower, platform=platform)
-    mlir.register_lowering(_leaf_programs, lower, platform=platform, cacheable=False)
+    mlir.register_lowering(_leaf_programs, lower, platform=platform)
 
 
-mlir.register_lowering(_leaf_programs, functools.partial(_lower, platform=""), cacheable=False)
+mlir.register_lowering(_leaf_programs, functools.partial(_lower, platform=""))
