@@ -13,8 +13,9 @@ from jax.sharding import PartitionSpec as P
 
 import optgen
 from optgen.errors import TargetError
-from optgen.runtime.execution import targets
+from optgen.runtime.execution import targets, tpu, triton
 from optgen.zoo import STOCK
+from tests import tpu_machine, triton_machine
 from tests.integration.training import assert_close
 
 ALIASES = sorted(name for name in STOCK if hasattr(optax, name))
@@ -266,6 +267,28 @@ def test_kernels_run_on_shards_inside_shard_map(name, check_vma, mesh):
     assert_close(after, jax.jit(optax_in_shards(mesh, name))(params))
     for leaf, old in zip(after.values(), params.values(), strict=True):
         assert leaf.sharding.is_equivalent_to(old.sharding, old.ndim)
+
+
+@pytest.mark.parametrize("target", ["triton", "tpu"])
+def test_interpreted_kernels_run_on_shards_inside_shard_map(target, mesh):
+    machine = {"triton": triton_machine, "tpu": tpu_machine}[target].machine
+    params = placed(mesh)
+    with machine("interpreted"):
+        after = jax.jit(in_shards(mesh, make("lamb", target=target)))(params)
+    assert_close(after, jax.jit(optax_in_shards(mesh, "lamb"))(params))
+
+
+@pytest.mark.parametrize(
+    ("target", "call"), [(triton, "@triton_kernel_call"), (tpu, "@tpu_custom_call")]
+)
+def test_kernels_of_accelerators_are_lowered_for_shards(target, call, mesh):
+    if target is triton:
+        pytest.importorskip("jax_cuda13_plugin")
+    if reason := target.unavailable():
+        pytest.skip(reason)
+    platforms = (target.TARGET.platform,)
+    step = jax.jit(in_shards(mesh, make("lamb")))
+    assert call in step.trace(placed(mesh)).lower(lowering_platforms=platforms).as_text()
 
 
 def test_where_some_axes_are_manual_and_others_are_not_xla_serves():

@@ -73,6 +73,11 @@ class LeafPrograms:
         """True where a batch of steps runs one after another: kernels were asked for by name."""
         return bool(self.module.only)
 
+    @property
+    def interpreted(self) -> bool:
+        """See ``Programs``."""
+        return _is_interpreted(TARGETS.get(self.module.only))
+
     def types(self, *trees: Any) -> Any:
         """See ``Programs``."""
         leaves = self._leaves(trees)

@@ -41,6 +41,10 @@ class Programs(Protocol):
     def sequential(self) -> bool:
         """True where a batch of steps runs one after another, and not in ``jnp``."""
 
+    @property
+    def interpreted(self) -> bool:
+        """True where kernels may run in an interpreter, which calls the host in order."""
+
     def portable(self, *trees: Any) -> Any:
         """Runs them in ``jnp``."""
 
@@ -50,6 +54,8 @@ class Programs(Protocol):
     def at(self, place: Place) -> Callable[..., Any]:
         """Returns the function that runs them at a place."""
 
+
+_NO_MESH = AbstractMesh((), ())
 
 _leaf_programs = Primitive("optgen_leaf_programs")
 _leaf_programs.multiple_results = True
@@ -147,23 +153,22 @@ def _lower(ctx: Any, *arrays: Any, platform: str, programs: Programs, structure:
     exported = ctx.module_context.lowering_parameters.for_export
     function = programs.at(Place(platform, whole or replicated is not None, exported))
     flat = functools.partial(_flat, function, structure)
-    if whole:  # a program of one device, to which meshes mean nothing
-        with jax.sharding.use_abstract_mesh(AbstractMesh((), ())):
-            local = [jax.core.ShapedArray(aval.shape, aval.dtype) for aval in ctx.avals_in]
-            return _lower_function(ctx, local, flat, *arrays)
-    if replicated is not None:
+    avals = ctx.avals_in
+    if replicated is not None and not whole:
         everywhere = PartitionSpec()
         flat = jax.shard_map(
             flat, mesh=replicated, in_specs=everywhere, out_specs=everywhere, check_vma=False
         )
-    return _lower_function(ctx, ctx.avals_in, flat, *arrays)
-
-
-def _lower_function(
-    ctx: Any, avals: Sequence[Any], function: Callable[..., Any], *arrays: Any
-) -> list[Any]:
-    lower = mlir.lower_fun(lambda *xs: function(*xs), multiple_results=True)
-    return list(lower(ctx.replace(avals_in=avals), *arrays))
+    mesh = jax.sharding.get_abstract_mesh()
+    if whole:  # a program of one device, to which meshes mean nothing
+        mesh = _NO_MESH
+        avals = [jax.core.ShapedArray(aval.shape, aval.dtype) for aval in avals]
+    with jax.sharding.use_abstract_mesh(mesh):
+        tokens = ctx.tokens_in
+        if programs.interpreted:
+            tokens = mlir.TokenSet.create(jax.make_jaxpr(flat)(*avals).effects)
+        lower = mlir.lower_fun(lambda *xs: flat(*xs), multiple_results=True)
+        return list(lower(ctx.replace(avals_in=avals, tokens_in=tokens), *arrays))
 
 
 def _alone(context: Any) -> bool:
@@ -176,7 +181,7 @@ def _alone(context: Any) -> bool:
 
 def _replicated(avals: Sequence[Any]) -> Any:
     """The mesh, where types say that every device of it has each array whole; else None."""
-    meshes = {aval.sharding.mesh for aval in avals} - {AbstractMesh((), ())}
+    meshes = {aval.sharding.mesh for aval in avals} - {_NO_MESH}
     if len(meshes) != 1 or not all(map(_unsharded, avals)):
         return None
     (mesh,) = meshes

@@ -48,6 +48,7 @@ def lowered(
         dimension_semantics=["parallel" if p else "arbitrary" for p in parallel] or None,
         vmem_limit_bytes=min(chip.vmem(), max(_LEAST, vmem + _SLACK)),
     )
+    options["out_shape"] = [_result(x.shape, x.dtype) for x in options["out_shape"]]
     launch = pl.pallas_call(kernel, name=name, grid=grid, compiler_params=parameters, **options)
 
     def call(*arrays: Any) -> Sequence[Any]:
@@ -89,7 +90,7 @@ def interpreted(
         grid=grid,
         interpret=pltpu.InterpretParams(detect_races=True),
         out_shape=[
-            jax.ShapeDtypeStruct(_whole_tiles(x.shape, spec), x.dtype)
+            _result(_whole_tiles(x.shape, spec), x.dtype)
             for x, spec in zip(out_shape, out_specs, strict=True)
         ],
         in_specs=in_specs,
@@ -109,6 +110,12 @@ def interpreted(
         x[tuple(slice(0, n) for n in result.shape)]
         for x, result in zip(results, out_shape, strict=True)
     ]
+
+
+def _result(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+    """A result; inside ``jax.shard_map`` Pallas asks along which axes it varies: a leaf program
+    is lowered as one of a single device, which has none."""
+    return jax.ShapeDtypeStruct(shape, dtype, manual_axis_type=jax.sharding.ManualAxisType())
 
 
 def _whole_tiles(shape: tuple[int, ...], spec: Any) -> tuple[int, ...]:
