@@ -10,6 +10,7 @@ from optgen.ir.node import Node
 from optgen.ir.program import Program
 from optgen.runtime.vocabulary.sequence import RESULT, Mode
 
+
 @dataclass(frozen=True)
 class LeafProgram:
     """One step's work on one kind of leaf, cut where it awaits a reduction over the tree.

@@ -37,6 +37,11 @@ def make(name, library=optgen, **options):
     return getattr(library, name)(0.02, **own.get(name, {}), **options)
 
 
+def step_of(tx):
+    """A step that takes its gradients by position, as `update` takes the parameters."""
+    return lambda params, state, grads: tx.step(params, state, grads=grads)
+
+
 def types(function, *arguments):
     return [aval.str_short(True) for aval in jax.make_jaxpr(function)(*arguments).out_avals]
 
@@ -55,11 +60,10 @@ def test_kernels_have_the_types_of_jnp(name, dtype):
     grads = parameters()
     kernels, portable = make(name, target="cpu"), make(name, target="xla")
     state = portable.init(params)
-    for mode in ("update", "step"):
-        arguments = grads, state, params
-        assert types(getattr(kernels, mode), *arguments) == types(
-            getattr(portable, mode), *arguments
-        )
+    updates = [types(tx.update, grads, state, params) for tx in (kernels, portable)]
+    steps = [types(step_of(tx), params, state, grads) for tx in (kernels, portable)]
+    assert updates[0] == updates[1]
+    assert steps[0] == steps[1]
 
 
 @pytest.mark.parametrize("axis", [jax.sharding.AxisType.Explicit, jax.sharding.AxisType.Auto])
@@ -76,8 +80,8 @@ def test_kernels_run_on_a_mesh_of_one_device(name, way, axis):
         state = way(tx.init)(params)
         updates, after = way(tx.update)(grads, state, params)
         expected, _ = jax.jit(reference.update)(grads, reference.init(params), params)
-        stepped, again = way(tx.step)(grads, state, params)
-        assert KERNELS in lowered(tx.step, grads, state, params)
+        stepped, again = way(step_of(tx))(params, state, grads)
+        assert KERNELS in lowered(step_of(tx), params, state, grads)
     assert_close(updates, expected)
     assert_close(stepped, optax.apply_updates(params, expected))
     for new in (after, again):
@@ -95,7 +99,7 @@ def batch_of_models():
 
 
 def batch_step(tx):
-    return jax.vmap(lambda params, grads: tx.step(grads, tx.init(params), params)[0])
+    return jax.vmap(lambda params, grads: tx.step(params, tx.init(params), grads=grads)[0])
 
 
 @pytest.mark.parametrize("name", ["adamw", "lamb", "adafactor"])
@@ -168,7 +172,7 @@ def exported_step(tx, platforms, checks=()):
 
     def step(*leaves):
         params, state, grads = jax.tree.unflatten(tree, leaves)
-        return jax.tree.leaves(tx.step(grads, state, params))
+        return jax.tree.leaves(tx.step(params, state, grads=grads))
 
     disabled = [jax.export.DisabledSafetyCheck.custom_call(name) for name in checks]
     return jax.export.export(jax.jit(step), platforms=platforms, disabled_checks=disabled)(*leaves)

@@ -26,7 +26,8 @@ SAME = frozenset(
 
 def step_of(program, mode):
     """The program of a step, and the array of a leaf that each argument and each result is."""
-    (step,) = (e for e in program.eqns if re.fullmatch(rf"optgen_.*_{mode}", e.params["name"]))
+    jitted = ((str(e.params.get("name")), e) for e in program.eqns)
+    (step,) = (e for name, e in jitted if re.fullmatch(rf"optgen_.*_{mode}", name))
     inner = step.params["jaxpr"].jaxpr
     given = [_array_of_leaf(name) for name in inner.debug_info.arg_names]
     out = "p" if mode == "step" else "update"

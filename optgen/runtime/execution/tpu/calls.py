@@ -113,8 +113,10 @@ def interpreted(
 
 
 def _result(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
-    """A result; inside ``jax.shard_map`` Pallas asks along which axes it varies: a leaf program
-    is lowered as one of a single device, which has none."""
+    """A result of Pallas, which asks inside ``jax.shard_map`` along which axes it varies.
+
+    A leaf program is lowered as one of a single device, which has none.
+    """
     return jax.ShapeDtypeStruct(shape, dtype, manual_axis_type=jax.sharding.ManualAxisType())
 
 
