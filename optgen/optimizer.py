@@ -50,9 +50,9 @@ class Optimizer(Transformation):
     ``update(grads, state, params)``; besides, ``step(params, state, grads=grads)`` updates the
     parameters in one pass.
 
-    Inside ``jax.shard_map`` it sees the shard of a leaf as if it were the leaf: its means, norms and
-    factored moments are those of the shard, as optax's are there. Under ``jax.jit`` with sharded
-    parameters they are those of the leaf.
+    Inside ``jax.shard_map`` it sees the shard of a leaf as if it were the leaf: its means, norms
+    and factored moments are those of the shard, as optax's are there. Under ``jax.jit`` with
+    sharded parameters they are those of the leaf.
 
     Attributes:
       instance: the rules and their hyperparameters.

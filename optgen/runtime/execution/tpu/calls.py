@@ -113,9 +113,9 @@ def interpreted(
 
 
 def _result(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
-    """A result of Pallas, which asks inside ``jax.shard_map`` along which axes it varies.
+    """A result that varies along no axis, as all of a program of one device.
 
-    A leaf program is lowered as one of a single device, which has none.
+    Inside ``jax.shard_map`` Pallas asks for the axes.
     """
     return jax.ShapeDtypeStruct(shape, dtype, manual_axis_type=jax.sharding.ManualAxisType())
 
