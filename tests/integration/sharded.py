@@ -119,6 +119,19 @@ def test_slots_of_parameters_on_one_device_are_on_that_device(name):
         assert {slot.sharding for slot in jax.tree.leaves(init(params).slots)} == {there}
 
 
+def test_slots_stay_in_the_memory_and_on_the_mesh_of_their_own_parameter(mesh):
+    offloaded = NamedSharding(mesh, P("x"), memory_kind="pinned_host")
+    other = jax.make_mesh((8,), ("z",), axis_types=mesh.axis_types[:1])
+    params = {
+        "w": jax.device_put(jnp.ones((8, 4)), offloaded),
+        "b": jax.device_put(jnp.ones(16), NamedSharding(other, P("z"))),
+    }
+    mu = make("adamw").init(params).mu
+    assert {name: x.sharding for name, x in mu.items()} == {
+        name: x.sharding for name, x in params.items()
+    }
+
+
 def test_nothing_is_gathered_or_read_for_the_first_state(mesh):
     with jax.set_mesh(mesh):
         compiled = text(make("adafactor").init, placed(mesh))

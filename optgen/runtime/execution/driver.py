@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from optgen.errors import HyperparameterError
-from optgen.runtime.execution.abstract import init_of_shapes, is_abstract
+from optgen.runtime.execution.initial import is_abstract, placed_init, placement_of
 from optgen.runtime.execution.leaves import (
     Environment,
     Execution,
@@ -238,12 +238,23 @@ def run_init(
     hyperparameters: Environment,
 ) -> tuple[list[Environment], Environment]:
     """Makes the slots of each leaf and of the tree before the first step."""
-    known, init = constants(module.init, hyperparameters), _init_function(module, placements)
-    if any(map(is_abstract, params)):
-        result: tuple[Any, Any] = init_of_shapes(init, _leaves(module, placements, params), known)
+    known = constants(module.init, hyperparameters)
+    traced = any(isinstance(x, jax.core.Tracer) for x in (*params, *known.values()))
+    if traced and not any(map(is_abstract, params)):
+        result: tuple[Any, Any] = _init_function(module, placements)(params, known)
     else:
+        init = _placed_init(module, placements, tuple(map(placement_of, params)))
         result = init(params, known)
     return result
+
+
+@functools.lru_cache(maxsize=512)
+def _placed_init(
+    module: Module, placements: tuple[Placement, ...], params: tuple[jax.ShapeDtypeStruct, ...]
+) -> Callable[..., Any]:
+    """Returns the compiled first state of parameters that are placed like these."""
+    leaves = _leaves(module, placements, params)
+    return placed_init(_init_function(module, placements), leaves, module.tree_slots)
 
 
 def _leaves(module: Module, placements: Sequence[Placement], params: Sequence[Any]) -> list[Leaf]:

@@ -35,10 +35,9 @@ def sharding_of_slot(
     sharding: NamedSharding, shape: tuple[int, ...], slot: tuple[int, ...]
 ) -> NamedSharding:
     """Returns the sharding of a slot, given that of its parameter and both shapes."""
-    if len(slot) != len(shape):
-        return NamedSharding(sharding.mesh, PartitionSpec())
-    spec, lost = [*sharding.spec], _lost_axes(shape, slot)
-    kept = [None if axis in lost else names for axis, names in enumerate(spec)]
+    lost = _lost_axes(shape, slot)
+    kept = [None if axis in lost else names for axis, names in enumerate(sharding.spec)]
+    kept = kept[: len(slot)]
     return NamedSharding(sharding.mesh, PartitionSpec(*kept), memory_kind=sharding.memory_kind)
 
 
@@ -84,7 +83,8 @@ batching.primitive_batchers[_alike] = _batch
 
 def _lower(ctx: Any, x: Any, like: Any) -> Any:
     context = ctx.module_context.axis_context
-    if isinstance(context, mlir.ShardingContext) and context.num_devices > 1:
+    shardy = getattr(jax.config, "jax_use_shardy_partitioner", True)  # the other is deprecated
+    if shardy and isinstance(context, mlir.ShardingContext) and context.num_devices > 1:
         group = next(_groups)
         sdy.sharding_group(x, group)
         sdy.sharding_group(like, group)
