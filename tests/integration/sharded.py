@@ -132,6 +132,20 @@ def test_slots_stay_in_the_memory_and_on_the_mesh_of_their_own_parameter(mesh):
     }
 
 
+def test_parameters_of_one_shape_keep_shardings_of_their_own(mesh):
+    specs = {"kernel": P("x", "y"), "transposed": P("y", "x"), "whole": P(), "rows": P("x")}
+    params = {
+        name: jax.device_put(jnp.ones((8, 8)), NamedSharding(mesh, spec))
+        for name, spec in specs.items()
+    }
+    for tx in (make("adamw"), make("adafactor")):
+        state = jax.jit(tx.init)(params)
+        assert_sharded_alike(params, state.slots)
+        assert "all-gather" not in text(tx.step, params, state, params)
+        _, state = jax.jit(tx.step)(params, state, params)
+        assert_sharded_alike(params, state.slots)
+
+
 def test_nothing_is_gathered_or_read_for_the_first_state(mesh):
     with jax.set_mesh(mesh):
         compiled = text(make("adafactor").init, placed(mesh))
