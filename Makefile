@@ -19,7 +19,7 @@ test: lint .venv/.chips  ## lint, then run every test that needs no accelerator
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal
 
 bench: .venv/.stamp  ## time RULES against jitted optax; and building, lowering and importing
-	$(BIN)/optgen bench $(RULES) --against optax --tree matrix --tree gpt2-small
+	$(BIN)/optgen bench $(RULES) --against update --tree matrix --tree gpt2-small --tree deep-300
 	$(BIN)/python -m optgen_bench.costs
 
 test-gpu: .venv/.gpu  ## run the tests that need an NVIDIA GPU
