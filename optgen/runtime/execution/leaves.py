@@ -83,7 +83,7 @@ class Leaf:
         own = self.arrays if arrays is None else arrays
         known = {**own, **self.dtypes, **axes_arguments(self.placement.groups)}
         return {
-            name: known[name] if name in known else scalars[name].astype(self.real)
+            name: known[name] if name in known else _cast(scalars[name], self.real)
             for name in arguments(function)
         }
 
@@ -178,6 +178,11 @@ def contributions(
     return values
 
 
+def _cast(array: Any, dtype: Any) -> Any:
+    """The array in a dtype; tracing a cast of every array to its own would take a while."""
+    return array if array.dtype == dtype else array.astype(dtype)
+
+
 def result_dtype(leaf: Leaf, mode: Mode) -> Any:
     """The dtype of a leaf's next parameter, or of its update."""
     return leaf.p.dtype if mode == "step" else leaf.update_dtype
@@ -190,5 +195,5 @@ def finished(leaf: Leaf, scalars: Mapping[str, Any], mode: Mode) -> Result:
     out = leaf.p.astype(leaf.real) + update if mode == "step" else update
     slots = leaf.slots | {name: result[name] for name in leaf.slots if name in result}
     # A state that was made beside parameters of another dtype keeps its own.
-    new_slots = {name: new.astype(leaf.slots[name].dtype) for name, new in slots.items()}
-    return out.astype(result_dtype(leaf, mode)), new_slots
+    new_slots = {name: _cast(new, leaf.slots[name].dtype) for name, new in slots.items()}
+    return _cast(out, result_dtype(leaf, mode)), new_slots

@@ -16,6 +16,7 @@ from optgen.runtime.execution.leaves import Execution, Leaf, Portable, place, re
 from optgen.runtime.execution.primitive import Place
 from optgen.runtime.execution.target import Executor, Target
 from optgen.runtime.execution.targets import TARGETS, say_once
+from optgen.runtime.vocabulary.launches import why_left_to_xla
 from optgen.runtime.vocabulary.module import Module, Placement
 from optgen.runtime.vocabulary.sequence import Mode
 
@@ -41,9 +42,15 @@ class LeafPrograms:
 
     def __call__(self, *trees: Any) -> Any:
         """Runs the leaf programs; derivatives are those of ``jnp`` on every platform."""
-        if not self.module.kernels:
-            return self.portable(*trees)
-        return primitive.call(self, *trees)
+        leaves = self._leaves(trees)
+        if any(self._has_kernels(name, leaves) for name in self.module.kernels):
+            return primitive.call(self, *trees)
+        return self.portable(*trees)
+
+    def _has_kernels(self, name: str, leaves: Sequence[Leaf]) -> bool:
+        """True where a target has kernels for some leaf; for an update of one sweep none has."""
+        placed = place(self.module, name, leaves, self.mode)
+        return any(not why_left_to_xla(leaf) for leaf in placed)
 
     def portable(self, *trees: Any) -> Any:
         """Runs them in ``jnp``."""
