@@ -7,7 +7,7 @@ RULES ?= sgd adam adamw nadam nadamw amsgrad lion rmsprop adagrad adafactor lamb
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-gpu test-gpu tune generate lint clean
+.PHONY: help demo test bench bench-gpu test-gpu test-optax tune generate lint clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
@@ -21,6 +21,9 @@ test: lint .venv/.chips  ## lint, then run every test that needs no accelerator
 bench: .venv/.stamp  ## time RULES against jitted optax; and building, lowering and importing
 	$(BIN)/optgen bench $(RULES) --against update --tree matrix --tree gpt2-small --tree deep-300
 	$(BIN)/python -m optgen_bench.costs
+
+test-optax: .venv/.stamp  ## run all of optax's own tests with our functions in them; takes minutes
+	$(BIN)/pytest -q -n $(WORKERS) -m optax_suite
 
 test-gpu: .venv/.gpu  ## run the tests that need an NVIDIA GPU
 	$(BIN)/pytest -q -m gpu

@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 
 ACCELERATORS = ("gpu", "tpu")
+ASKED_FOR = (*ACCELERATORS, "optax_suite")  # run where `-m` names them only
 CHIPS = Path(__file__).parents[1] / ".venv" / "chips"  # where make puts the chips' compilers
 
 # The first example of a property compiles, so times say nothing; and a gate that fails must
@@ -60,8 +61,8 @@ def triton_cache(tmp_path_factory):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Skip what needs an accelerator, unless it was asked for."""
-    for marker in ACCELERATORS:
+    """Skip what needs an accelerator or many minutes, unless it was asked for."""
+    for marker in ASKED_FOR:
         if asked_for(marker, config.option.markexpr):
             continue
         for item in items:
