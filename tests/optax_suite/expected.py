@@ -32,6 +32,10 @@ EXPECTED = [
         CLASSES,
     ),
     Expected("_src.alias_test", r"complex(64|128)", COMPLEX),
+    Expected("contrib._muon_test", "complex64", COMPLEX),
+    Expected(
+        "contrib._schedule_free_test", r"params_dtype='complex64', state_dtype='complex64'", COMPLEX
+    ),
     Expected("transforms._masking_test", "test_masked_state_structure", CLASSES),
     Expected("_src.combine_test", r"ExtraArgsTest.test_extra_args$", INTEGERS),
     Expected("transforms._combining_test", r"ExtraArgsTest.test_extra_args$", INTEGERS),

@@ -10,6 +10,7 @@ from tests.optax_suite.harness import cases, run
 MODULES = (
     "_src.base_test",
     "_src.combine_test",
+    "_src.float64_test",
     "_src.transform_test",
     "_src.update_test",
     "contrib._mechanic_test",

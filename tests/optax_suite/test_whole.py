@@ -17,6 +17,8 @@ MODULES = (
     "_src.lookahead_test",
     "_src.utils_test",
     "contrib._complex_valued_test",
+    "contrib._galore_test",
+    "contrib._muon_test",
     "contrib._privacy_test",
     "contrib._reduce_on_plateau_test",
     "contrib._sam_test",
