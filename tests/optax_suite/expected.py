@@ -54,12 +54,6 @@ EXPECTED = [
         "test_adaptive_grad_clip_with_axis",
         "the norm is taken along one axis or as optax chooses it, not along several by name",
     ),
-    Expected(
-        "_src.sharding_test",
-        r"init_match_update_(ada(belief|delta|factor2?|grad|m|max|maxw|mw)|amsgrad|la(mb|rs)|lion"
-        r"|nadamw?|rmsprop|yogi)$",
-        "slots are not placed as the parameters where axes are Explicit",
-    ),
 ]
 
 
