@@ -127,6 +127,10 @@ class OptgenImplementation(Implementation):
             outputs[name] = [a + b for a, b in zip(earlier, leaves, strict=True)]
         return outputs
 
+    def shapes_of_updates(self) -> Any:
+        """The shapes and dtypes of the updates, given gradients in the dtypes of parameters."""
+        return jax.eval_shape(self._update, self.params, self.state, self.params)[0]
+
     def slot_arrays(self) -> dict[str, dict[int, Any]]:
         """The arrays of ``state.mu`` and the like."""
         slots = {
@@ -141,7 +145,7 @@ class OptaxImplementation(Implementation):
     """A transformation of optax: its updates, and the parameters by ``optax.apply_updates``.
 
     A slot that optax keeps in a narrower dtype than the rule counts as one of the rule's dtype,
-    so that the errors of both are in the same units.
+    and so does an update, so that the errors of both are in the same units.
 
     Attributes:
       coarsest: the largest unit roundoff of all the arrays in its state and of the parameters.
@@ -158,6 +162,7 @@ class OptaxImplementation(Implementation):
             name: {i: jax.typeof(x) for i, x in arrays.items()}
             for name, arrays in like.slot_arrays().items()
         }
+        self._like_updates = like.shapes_of_updates()
         self.coarsest = max(
             format_of(x.dtype).unit_roundoff
             for x in jax.tree.leaves((self.params, self.state))
@@ -174,7 +179,8 @@ class OptaxImplementation(Implementation):
     def advance(self, grads: Tree) -> Mapping[str, Sequence[Sequence[Array]]]:
         """One compiled function of all that optax does in a step."""
         updates, self.state, self.params = self._both(grads, self.state, self.params)
-        return self.outputs(self.params, updates)
+        widened = jax.tree.map(_widened, updates, self._like_updates, is_leaf=lambda x: x is None)
+        return self.outputs(self.params, widened)
 
     def slot_arrays(self) -> dict[str, dict[int, Any]]:
         """The arrays of optax's state that correspond to the slots."""
@@ -202,10 +208,14 @@ class OptaxImplementation(Implementation):
             return None
         if any(getattr(column[i], "size", -1) != x.size for i, x in like.items()):
             return None
-        return {
-            i: column[i].reshape(x.shape).astype(jax.numpy.promote_types(column[i].dtype, x.dtype))
-            for i, x in like.items()
-        }
+        return {i: _widened(column[i].reshape(x.shape), x) for i, x in like.items()}
+
+
+def _widened(array: Any, like: Any) -> Any:
+    """The array, in another's dtype if that is wider."""
+    if array is None:
+        return None
+    return array.astype(jax.numpy.promote_types(array.dtype, like.dtype))
 
 
 def _fields(state: Any) -> Iterator[tuple[str, Any]]:
