@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
-from optgen.runtime.execution.tpu import executor
+from optgen.runtime.execution.tpu import executor, packed, work
 from tests.recorder.records import Array, Call, Part, Value
 from tests.recorder.walk import SAME, Walk
 
@@ -22,8 +22,10 @@ class Kernels:
 
     def __init__(self, patch):
         self.parameters = {}
-        functions = executor._functions.__wrapped__
-        patch.setattr(executor, "_functions", lambda kernels: self._named(functions(kernels)))
+        named = functools.lru_cache(lambda kernels: self._named(work.functions_of(kernels)))
+        for module in (executor, packed):
+            patch.setattr(module, "functions_of", named)
+        patch.setattr(packed, "_program", packed._program.__wrapped__)
 
     def _named(self, functions):
         return {n: self._operation(n, f) for n, f in functions.items() if inspect.isfunction(f)}

@@ -33,7 +33,7 @@ def runs(plan):
 
 def test_small_leaves_share_a_launch_and_large_ones_have_their_own():
     plan = planned(make("adamw", "tpu"), [(64,), (1024, 1024), (3, 3, 8, 8), (1000,)])
-    assert runs(plan) == [((0, 2, 3), "s", "resident"), ((1,), "s", "sweep")]
+    assert runs(plan) == [((2, 0, 3), "s", "resident"), ((1,), "s", "sweep")]
 
 
 def test_a_small_leaf_by_itself_is_a_launch_like_that_of_a_large_one():
@@ -56,9 +56,20 @@ def divided_by_matrices(g, p, *, rate):
 def test_leaves_that_contribute_otherwise_are_packed_apart():
     plan = planned(divided_by_matrices(0.1, target="tpu"), [(64,), (16, 16), (32,), (16, 8)])
     assert [(launch.phase, *(run.leaf for run in launch.runs)) for launch in plan.launches] == [
-        (0, 1, 3),
-        (1, 0, 1, 2, 3),
+        (0, 3, 1),
+        (1, 3, 1, 2, 0),
     ]
+
+
+def test_launches_of_the_same_leaves_are_lowered_once():
+    """Leaves of one shape are next to each other, whatever their order in the tree is."""
+    tree = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in [(128, 256), (256, 128)] * 24]
+    tx = make("adamw", "tpu")
+    state = jax.eval_shape(tx.init, tree)
+    step = jax.jit(lambda params, state, grads: tx.step(params, state, grads=grads))
+    text = step.trace(tree, state, tree).lower(lowering_platforms=("tpu",)).as_text()
+    assert text.count("@tpu_custom_call") == 2
+    assert text.count("call @optgen_adamw_small_leaves") == 6
 
 
 @pytest.mark.parametrize(

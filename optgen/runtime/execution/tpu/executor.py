@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 
-from optgen.runtime.execution.load import load_module
 from optgen.runtime.execution.target import Task
 from optgen.runtime.execution.tpu.calls import Call
 from optgen.runtime.execution.tpu.packed import launch_packed
 from optgen.runtime.execution.tpu.tiled import launch_tiled
-from optgen.runtime.execution.tpu.work import Functions, Work
+from optgen.runtime.execution.tpu.work import Functions, Work, functions_of
 from optgen.runtime.vocabulary.launches import Launch, PlacedLeaf
 from optgen.runtime.vocabulary.module import Kernels
 from optgen.runtime.vocabulary.sequence import Kernel, Operand
@@ -32,7 +30,7 @@ class TpuExecutor:
 
     def launch(self, launch: Launch, tasks: Sequence[Task], scalars: Mapping[str, Any]) -> None:
         """Executes a launch."""
-        functions, name = _functions(self.kernels), f"optgen_{self.kernels.name}"
+        functions, name = functions_of(self.kernels), f"optgen_{self.kernels.name}"
         works = [Work(task.leaf, task.kernels) for task in tasks]
         arrays = [task.arrays for task in tasks]
         if launch.by_xla:
@@ -40,7 +38,7 @@ class TpuExecutor:
                 _compute_in_xla(functions, work, of_leaf, scalars)
         elif len(works) > 1:
             name = f"{name}_small_leaves"
-            launch_packed(name, functions, works, arrays, scalars, self.pallas)
+            launch_packed(name, self.kernels, works, arrays, scalars, self.pallas)
         else:
             first, last = works[0].kernels[0].function, works[0].kernels[-1].function
             name = f"{name}_{'_to_'.join(dict.fromkeys((first, last)))}"
@@ -72,8 +70,3 @@ def _compute_in_xla(
     for name, (x, form) in small.items():
         if x.written:
             arrays[name] = x.from_kernel(form.to_lanes(values[name]), arrays.get(name))
-
-
-@functools.lru_cache(maxsize=64)
-def _functions(kernels: Kernels) -> Functions:
-    return vars(load_module(f"{kernels.name}_{kernels.target}", kernels.text))

@@ -84,12 +84,16 @@ def _is_small(work: Work) -> bool:
 
 
 def _packs(works: Iterable[tuple[int, Work]], room: int) -> Iterator[list[tuple[int, Work]]]:
-    """Cuts small leaves into launches: those that contribute alike, as many as one can take."""
+    """Cuts small leaves into launches: those that contribute alike, as many as one can take.
+
+    Leaves of one shape are next to each other: launches of the same leaves are traced once.
+    """
 
     def contributions(item: tuple[int, Work]) -> tuple[str, ...]:
         return item[1].contributions
 
-    for _, alike in itertools.groupby(sorted(works, key=contributions), key=contributions):
+    by_shape = sorted(works, key=lambda item: item[1].leaf.shape)
+    for _, alike in itertools.groupby(sorted(by_shape, key=contributions), key=contributions):
         pack: list[tuple[int, Work]] = []
         elements = bytes_ = 0
         for place, work in alike:

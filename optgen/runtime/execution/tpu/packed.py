@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,14 @@ import jax.numpy as jnp
 from optgen.runtime.execution.tpu.calls import Call
 from optgen.runtime.execution.tpu.frame import padded
 from optgen.runtime.execution.tpu.references import Argument, Bound, References, Result
-from optgen.runtime.execution.tpu.work import Array, Functions, Work
+from optgen.runtime.execution.tpu.work import Array, Functions, Work, functions_of
+from optgen.runtime.vocabulary.module import Kernels
 
 Key = tuple[int, str]
 """A leaf by its place in the launch, and the name of an array."""
+
+Program = Callable[[Sequence[Mapping[str, Any]], Mapping[str, Any]], dict[Key, Any]]
+"""A function of the arrays of leaves and of scalars, which returns the results."""
 
 _ALL = -1
 """The place of arrays with an element for each leaf."""
@@ -28,7 +33,7 @@ def vmem(work: Work) -> int:
 
 def launch_packed(
     name: str,
-    functions: Functions,
+    kernels: Kernels,
     works: Sequence[Work],
     arrays: Sequence[dict[str, Any]],
     scalars: Mapping[str, Any],
@@ -38,7 +43,7 @@ def launch_packed(
 
     Args:
       name: what the launch is called.
-      functions: the emitted functions.
+      kernels: what was emitted.
       works: what is done to each leaf; all contribute alike to reductions over the tree.
       arrays: those of each leaf, by name; results take the place of what was there. A contribution
         is one array of all leaves.
@@ -46,20 +51,35 @@ def launch_packed(
       pallas: calls Pallas.
     """
     names = dict.fromkeys(n for work in works for n in work.scalars)
-    references = _references(works, arrays, {n: scalars[n] for n in names})
-    results = references.launch(
-        pallas,
-        lambda bound: _Pack(works, functions, bound).run(),
-        name=name,
-        vmem=sum(map(vmem, works)),
-    )
-    for (place, array), x in results.items():
-        if place == _ALL:
-            for of_leaf in arrays:
-                of_leaf[array] = x
-        else:
-            before = arrays[place].get(array)
-            arrays[place][array] = works[place].arrays[array].from_kernel(x, before)
+    before = [
+        {x.name: of_leaf[x.name] for x in work.arrays.values() if of_leaf.get(x.name) is not None}
+        for work, of_leaf in zip(works, arrays, strict=True)
+    ]
+    program = _program(name, kernels, tuple(works), pallas)
+    for (place, array), x in program(before, {n: scalars[n] for n in names}).items():
+        for of_leaf in arrays if place == _ALL else [arrays[place]]:
+            of_leaf[array] = x
+
+
+@functools.lru_cache(maxsize=256)
+def _program(name: str, kernels: Kernels, works: tuple[Work, ...], pallas: Call) -> Program:
+    """Returns the launch, which is traced and lowered once for launches of the same leaves."""
+
+    def launch(arrays: Sequence[Mapping[str, Any]], scalars: Mapping[str, Any]) -> dict[Key, Any]:
+        results = _references(works, arrays, scalars).launch(
+            pallas,
+            lambda bound: _Pack(works, functions_of(kernels), bound).run(),
+            name=name,
+            vmem=sum(map(vmem, works)),
+        )
+        for (place, array), x in results.items():
+            if place != _ALL:
+                old = arrays[place].get(array)
+                results[place, array] = works[place].arrays[array].from_kernel(x, old)
+        return results
+
+    launch.__name__ = name
+    return jax.jit(launch)
 
 
 def _moved(works: Sequence[Work]) -> list[tuple[Key, Array]]:

@@ -10,14 +10,22 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from optgen.runtime.execution.load import load_module
 from optgen.runtime.execution.tpu.block import Block
 from optgen.runtime.execution.tpu.frame import Frame, frame_of
 from optgen.runtime.execution.tpu.small import Small
 from optgen.runtime.vocabulary.launches import PlacedLeaf
+from optgen.runtime.vocabulary.module import Kernels
 from optgen.runtime.vocabulary.sequence import Kernel, Operand
 
 Functions = Mapping[str, Callable[..., Mapping[str, Any]]]
 """The emitted functions, by name."""
+
+
+@functools.lru_cache(maxsize=64)
+def functions_of(kernels: Kernels) -> Functions:
+    """Returns the emitted functions of kernels."""
+    return vars(load_module(f"{kernels.name}_{kernels.target}", kernels.text))
 
 
 @dataclass(frozen=True)
