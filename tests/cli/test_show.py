@@ -111,8 +111,8 @@ def test_the_mosaic_modules_of_a_step_are_shown(optgen):
     options = [option for shape in shapes for option in ("--shape", shape)]
     result = optgen("show", "adamw", "--ir", "mosaic", *options)
     assert result.exit_code == 0, result.stderr
-    assert "// module 1 of 3: optgen_adamw_small_leaves" in result.stdout
-    assert "// module 3 of 3: optgen_adamw_leaf_step" in result.stdout
+    assert " of 3: optgen_adamw_small_leaves" in result.stdout
+    assert result.stdout.count(" of 3: optgen_adamw_leaf_step") == 2
     for word in ("func.func @optgen_adamw", "tpu.enqueue_dma", "math.sqrt", "vmem"):
         assert word in result.stdout
 
