@@ -98,7 +98,7 @@ class _Cut:
         self.buffers = buffer_names(self.program, self.levels.nodes, named)
 
     def _factors(self, late: set[Node]) -> tuple[Node, ...]:
-        """The small values that the last sweep reads and that depend on a statistic."""
+        """The small values that the last sweep reads and that depend on a reduction."""
         stage, sweep = self.stages[self.last], self._sweep(self.last)
         arrays = {a.node.args[0] if a.kind == "store" else a.node for a in stage.reads}
         stores = {store: self._place(store, late) for store in self.small_stores}
@@ -106,14 +106,14 @@ class _Cut:
         read_back = {n for store in early for n in same_value(store.args[0], self.dtypes)}
         targets = [n for n in stage.targets if not is_reduction(n)]
         targets += (store for store, place in stores.items() if place == sweep)
-        before: set[Node] = set()  # the values that depend on a statistic of an earlier sweep
+        before: set[Node] = set()  # the values that depend on a reduction of an earlier step
         within: set[Node] = set()  # and those that depend on one of this
         for n in walk_until(targets, arrays):
             for depend in (before, within):
                 if any(arg in depend for arg in n.args):
                     depend.add(n)
-            if is_statistic(n):
-                (within if self.stage_of[n] == self.last else before).add(n)
+            if is_reduction(n):
+                (before if self._place(n, late) < sweep else within).add(n)
 
         def is_factor(n: Node) -> bool:  # truth values have no storage; what they compare has
             computed = is_large(n) or is_effect(n) or n.type.dtype == BOOL
