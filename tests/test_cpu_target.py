@@ -299,10 +299,12 @@ def test_new_values_of_hyperparameters_compile_nothing_again():
         return -rate * g
 
     params = jnp.ones(3)
+    traces = []
     for rate in (0.1, 0.2, lambda count: 0.3):
         tx = plain(rate, target="cpu")
         tx.step(params, tx.init(params), grads=params)
-    assert len(counted) == 1
+        traces.append(len(counted))
+    assert traces[0] == traces[-1] > 0
 
 
 def test_non_finite_gradients_mean_what_they_mean_in_jnp():

@@ -1042,7 +1042,7 @@ def an_unknown_target():
 @refused(TargetError, "target='tpu'", "lowered for another platform", "target='auto'")
 def a_target_of_another_platform():
     optimizer = plain(0.1, target="tpu")
-    optimizer.update(PARAMS, optimizer.init(PARAMS), PARAMS)
+    optimizer.step(PARAMS, optimizer.init(PARAMS), grads=PARAMS)
 
 
 @refused(TargetError, "the target to print", "'xla'")

@@ -61,11 +61,11 @@ def test_a_package_and_its_rule_are_the_same_optimizer(name):
     p = q = params
     for seed in range(3):
         grads = grads_like(params, seed)
+        updates = packaged.update(grads, state, p), ruled.update(grads, expected, q)
         p, state = packaged.step(p, state, grads=grads)
         q, expected = ruled.step(q, expected, grads=grads)
-    for got, wanted in zip(
-        jax.tree.leaves((p, state)), jax.tree.leaves((q, expected)), strict=True
-    ):
+    found, wanted_ = (p, state, updates[0]), (q, expected, updates[1])
+    for got, wanted in zip(jax.tree.leaves(found), jax.tree.leaves(wanted_), strict=True):
         np.testing.assert_array_equal(got, wanted)
 
 

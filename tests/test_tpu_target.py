@@ -167,7 +167,7 @@ def test_one_function_serves_leaves_that_are_factored_along_different_axes():
         "def leaf_finalize",
         "def leaf_statistics_2",
         "def leaf_step",
-        "def leaf_update",
+        "def leaf_finalize_2",
     ]
 
 

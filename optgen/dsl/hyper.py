@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from optgen.errors import RuleError
 from optgen.runtime.vocabulary.hyper import Hyperparameter
-
-# fmt: off
-EMITTED = frozenset({
-    "step", "param", "grad", "real", "jnp", "lax", "scalar", "arrays", "along", "round_to",
-    "batch_axes", "row_axes", "column_axes",
-})
-# fmt: on
-"""Names that emitted code has for other things: no slot or hyperparameter can have them."""
+from optgen.runtime.vocabulary.variant import EMITTED
 
 RESERVED = EMITTED | {"target", "g", "p"}
 """Names that a hyperparameter cannot have."""

@@ -7,7 +7,6 @@ from typing import Any
 
 from optgen.dsl.dtypes import storage_dtype
 from optgen.dsl.expr import Expr, lift
-from optgen.dsl.hyper import EMITTED
 from optgen.dsl.location import caller
 from optgen.dsl.trace import SlotRecord, Trace, current
 from optgen.errors import RuleError
@@ -15,6 +14,7 @@ from optgen.ir.build import broadcast, cast
 from optgen.ir.node import Node, node, walk
 from optgen.ir.ops import OPS
 from optgen.ir.types import LEAF, PARAM, REAL, REAL_SCALAR, Axes, Type
+from optgen.runtime.vocabulary.variant import EMITTED
 
 RESERVED = EMITTED | {"count", "g", "p", "replace", "slots", "update"}
 """Names that a slot cannot have: the state's own, and those of other values in programs."""

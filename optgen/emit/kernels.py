@@ -16,7 +16,8 @@ from optgen.schedule.sequence import Schedule, name_functions, schedule, unsched
 MODES: tuple[Mode, ...] = ("step", "update")
 
 ONE_SWEEP = "one sweep, which XLA fuses with what takes the updates"
-"""The reason for having no kernels for an update: see ``optgen.schedule.stages``."""
+REDUCED = "its last sweep, which XLA fuses with what takes the updates, is reduced over the tree"
+"""The reasons for having no kernels for an update: see ``optgen.schedule.stages``."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,11 @@ def schedule_all(lowered: Lowered, dtypes: Sequence[Dtypes]) -> Scheduled:
     for mode in MODES:
         for number, variant in enumerate(lowered.variants):
             for kind in dtypes:
-                own = None if variant.reason else _schedule(lowered, number, mode, kind)
-                if own is None:
-                    reason = variant.reason or ONE_SWEEP
+                reason = variant.reason
+                if not reason:
+                    own = schedule(lowered.program(number, mode), number, mode, kind)
+                    reason = _why_left_to_xla(own)
+                if reason:
                     others.append(unscheduled(number, mode, kind, variant.name, reason))
                 else:
                     planned.append((variant.name, own))
@@ -83,10 +86,12 @@ def schedule_all(lowered: Lowered, dtypes: Sequence[Dtypes]) -> Scheduled:
     return Scheduled(tuple(named), tuple(others))
 
 
-def _schedule(lowered: Lowered, variant: int, mode: Mode, dtypes: Dtypes) -> Schedule | None:
-    """The schedule of a variant; None where all of it is the last sweep of an update."""
-    own = schedule(lowered.program(variant, mode), variant, mode, dtypes)
-    return None if own.sequence.kernels[0].kind == "xla" else own
+def _why_left_to_xla(scheduled: Schedule) -> str:
+    """The reason for which an update has no kernels; empty where it has, and for a step."""
+    kernels = scheduled.sequence.kernels
+    if any(kernel.ends_update and kernel.contributes for kernel in kernels):
+        return REDUCED
+    return ONE_SWEEP if kernels[0].ends_update else ""
 
 
 def _whole(lowered: Lowered, scheduled: Schedule) -> Schedule:
@@ -98,19 +103,15 @@ def _whole(lowered: Lowered, scheduled: Schedule) -> Schedule:
     return scheduled.renamed([*functions, lowered.variants[number].name])
 
 
-def last_sweeps(lowered: Lowered, schedules: Sequence[Schedule]) -> dict[str, tuple[int, Program]]:
-    """The functions of ``jnp`` that end updates, and are no variant's own, by their names.
-
-    Returns:
-      The variant and the body of each.
-    """
+def last_sweeps(lowered: Lowered, schedules: Sequence[Schedule]) -> list[dict[str, Program]]:
+    """The functions of ``jnp`` that end the updates of each variant, beside its own, by name."""
     own = {variant.name for variant in lowered.variants}
-    return {
-        kernel.function: (planned.sequence.variant, body)
-        for planned in schedules
-        for kernel, body in planned
-        if kernel.kind == "xla" and kernel.function not in own
-    }
+    functions: list[dict[str, Program]] = [{} for _ in lowered.variants]
+    for planned in schedules:
+        for kernel, body in planned:
+            if kernel.kind == "xla" and kernel.function not in own:
+                functions[planned.sequence.variant][kernel.function] = body
+    return functions
 
 
 def distinct_functions(

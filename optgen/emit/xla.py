@@ -46,7 +46,7 @@ def emit(lowered: Lowered, schedules: Sequence[Schedule] = ()) -> str:
 class _Functions:
     """The functions of a module, in the order of the source."""
 
-    def __init__(self, lowered: Lowered, last: Mapping[str, tuple[int, Program]]) -> None:
+    def __init__(self, lowered: Lowered, last: Sequence[Mapping[str, Program]]) -> None:
         self.texts: list[str] = []
         self.lowered, self.last = lowered, last
         self.update = self._scalars(lowered.update, "")
@@ -82,7 +82,8 @@ class _Functions:
         printer = LeafFunctions(self.lowered.leaf(index), "g", variant)
         name = self._function(variant.name, about, printer, tuple(variant.slots))
         items: list[str | Doc] = [f"update={name}"]
-        if last := self._last_sweeps(index, variant):
+        if last := list(self.last[index]):
+            self._last_sweeps(index, variant)
             items.append(Doc("last_sweeps=(", last, closing(last)))
         if partials:
             contributed = tuple(tuple(e.attr for e in p.outputs) for p in programs)
@@ -90,14 +91,14 @@ class _Functions:
             items.append(document(contributed, "contributions="))
         return items
 
-    def _last_sweeps(self, index: int, variant: LoweredVariant) -> list[str | Doc]:
-        names: list[str | Doc] = []
+    def _last_sweeps(self, index: int, variant: LoweredVariant) -> None:
+        """Prints the functions that end a variant's updates, but for those of an earlier one."""
+        printed = {name for functions in self.last[:index] for name in functions}
         about = f"The end of {variant.name}, after the kernels of an update."
-        for name, (number, body) in self.last.items():
-            if number == index:
+        for name, body in self.last[index].items():
+            if name not in printed:
                 printer = LeafFunctions(body, "g", variant)
-                names.append(self._function(name, about, printer, tuple(variant.slots)) or "None")
-        return names
+                self._function(name, about, printer, tuple(variant.slots))
 
     def _init(self, index: int, variant: LoweredVariant) -> list[str | Doc]:
         hoisted = self.lowered.init

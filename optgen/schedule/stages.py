@@ -34,7 +34,7 @@ from optgen.schedule.graph import (
 )
 from optgen.schedule.leaf import LeafProgram
 from optgen.schedule.levels import levels
-from optgen.schedule.names import buffer_names
+from optgen.schedule.names import buffer_names, combined_name
 from optgen.schedule.search import best_stages
 
 Place = tuple[int, int, int]
@@ -95,7 +95,8 @@ class _Cut:
         self.factors = self._factors(late) if self.program.mode == "update" else ()
         temporaries = [n for stage in self.stages for n in stage.temporaries]
         named = [*temporaries, *(n for n in self.factors if not is_reduction(n))]
-        self.buffers = buffer_names(self.program, self.levels.nodes, named)
+        combined = [n for n in self.factors if is_reduction(n)]
+        self.buffers = buffer_names(self.program, self.levels.nodes, named, combined)
 
     def _factors(self, late: set[Node]) -> tuple[Node, ...]:
         """The small values that the last sweep reads and that depend on a reduction."""
@@ -215,7 +216,7 @@ class _Cut:
 
     def _factor_name(self, n: Node) -> str:
         """The buffer of a factor; that of a statistic itself is of its parts, combined."""
-        return f"{self.buffers[n]}_combined" if is_reduction(n) else self.buffers[n]
+        return combined_name(self.buffers[n]) if is_reduction(n) else self.buffers[n]
 
     def _known(self, place: Place, late: set[Node]) -> dict[Node, Node]:
         """The values that a step reads instead of computing them, with the nodes that read them."""

@@ -30,7 +30,8 @@ class Recorder:
 def launching(program):
     planned = plan_leaf(program, (3,))
     arrays = {"g": np.zeros(3), "p": np.zeros(3), "mu": np.zeros(3)}
-    leaf = SimpleNamespace(arrays=arrays, slots={}, variant=SimpleNamespace(partials=()))
+    variant = SimpleNamespace(partials=())
+    leaf = SimpleNamespace(arrays=arrays, p=arrays["p"], slots={}, variant=variant)
     executor = Recorder()
     return Launching(planned.launches, planned.leaves, [leaf], "step", executor), executor
 

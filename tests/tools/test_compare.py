@@ -55,7 +55,7 @@ def test_a_chain_is_compared_with_optaxs_chain(chip):
 
 def test_each_compilation_is_announced(chip):
     told = []
-    compare.compare(choose("sgd"), LEAVES, chip, lambda *progress: told.append(progress))
+    compare.compare(choose("sgd"), LEAVES, chip, progress=lambda *told_of: told.append(told_of))
     assert [done for done, _, _ in told] == [*range(len(told))]
     assert {total for _, total, _ in told} == {len(told)}
     assert told[-1][2] == "jitted optax.sgd"

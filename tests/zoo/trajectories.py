@@ -124,7 +124,8 @@ def state_distances(found: Any, expected: Any) -> dict[tuple[str, str], float]:
     reduced, ours keeps it with extent 1.
     """
     result = {}
-    for name, tree in found.slots.items():
+    slots = {} if found == optax.EmptyState() else found.slots
+    for name, tree in slots.items():
         theirs = optax.tree_utils.tree_get(expected, name)
         for leaf, value in tree.items():
             if value is not None:

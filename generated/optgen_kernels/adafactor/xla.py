@@ -77,6 +77,16 @@ def whole(g, p, v, learning_rate, decay, one_minus_decay, eps, clipping_threshol
     return {"update": -scale_by_param_block_rms, "v": v_next.astype(param)}
 
 
+def whole_update(g, v, learning_rate, factor, param_rms, real):
+    """The end of whole, after the kernels of an update."""
+    v_next = v.astype(real)
+    scale_by_factored_rms = g.astype(real) * lax.rsqrt(v_next)
+    clip_by_block_rms = scale_by_factored_rms / factor
+    scale_by_learning_rate = learning_rate * clip_by_block_rms
+    scale_by_param_block_rms = scale_by_learning_rate * param_rms
+    return {"update": -scale_by_param_block_rms}
+
+
 def factored(
     g,
     p,
@@ -114,6 +124,15 @@ def factored(
     return {"update": -scale_by_param_block_rms, "v_row": v_row_next, "v_col": v_col_next}
 
 
+def factored_update(g, learning_rate, row_factor, v_col_next_rsqrt, factor, param_rms, real):
+    """The end of factored, after the kernels of an update."""
+    scale_by_factored_rms = g.astype(real) * row_factor * v_col_next_rsqrt
+    clip_by_block_rms = scale_by_factored_rms / factor
+    scale_by_learning_rate = learning_rate * clip_by_block_rms
+    scale_by_param_block_rms = scale_by_learning_rate * param_rms
+    return {"update": -scale_by_param_block_rms}
+
+
 def initial_whole(p, param):
     """The first v."""
     return {"v": jnp.zeros(p.shape, param)}
@@ -135,6 +154,7 @@ MODULE = Module(
             guards=(Guard(facts=(("factored_axes", (128,), None),), masks=("any",)),),
             slots={"v": Slot("param")},
             update=whole,
+            last_sweeps=(whole_update,),
             update_arrays=("g", "p", "v"),
             init=initial_whole,
         ),
@@ -173,6 +193,7 @@ MODULE = Module(
             ),
             slots={"v_row": Slot("real", axes=(0, 1)), "v_col": Slot("real", axes=(0, 2))},
             update=factored,
+            last_sweeps=(factored_update,),
             update_arrays=("g", "p", "v_col", "v_row"),
             init=initial_factored,
         ),

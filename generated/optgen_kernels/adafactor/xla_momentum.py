@@ -95,6 +95,18 @@ def whole(
     return {"update": -ema_next, "v": v_next.astype(param), "ema": ema_next.astype(jnp.float32)}
 
 
+def whole_update(g, v, ema, one_minus_momentum, learning_rate, factor, param_rms, momentum, real):
+    """The end of whole, after the kernels of an update."""
+    v_next = v.astype(real)
+    scale_by_factored_rms = g.astype(real) * lax.rsqrt(v_next)
+    clip_by_block_rms = scale_by_factored_rms / factor
+    scale_by_learning_rate = learning_rate * clip_by_block_rms
+    scale_by_param_block_rms = scale_by_learning_rate * param_rms
+    term = one_minus_momentum * scale_by_param_block_rms
+    ema_next = term + momentum * ema.astype(real)
+    return {"update": -ema_next, "ema": ema_next.astype(jnp.float32)}
+
+
 def factored(
     g,
     p,
@@ -142,6 +154,28 @@ def factored(
     }
 
 
+def factored_update(
+    g,
+    ema,
+    one_minus_momentum,
+    learning_rate,
+    row_factor,
+    v_col_next_rsqrt,
+    factor,
+    param_rms,
+    momentum,
+    real,
+):
+    """The end of factored, after the kernels of an update."""
+    scale_by_factored_rms = g.astype(real) * row_factor * v_col_next_rsqrt
+    clip_by_block_rms = scale_by_factored_rms / factor
+    scale_by_learning_rate = learning_rate * clip_by_block_rms
+    scale_by_param_block_rms = scale_by_learning_rate * param_rms
+    term = one_minus_momentum * scale_by_param_block_rms
+    ema_next = term + momentum * ema.astype(real)
+    return {"update": -ema_next, "ema": ema_next.astype(jnp.float32)}
+
+
 def initial_whole(p, param):
     """The first v and ema."""
     return {"v": jnp.zeros(p.shape, param), "ema": jnp.zeros(p.shape, jnp.float32)}
@@ -171,6 +205,7 @@ MODULE = Module(
             guards=(Guard(facts=(("factored_axes", (128,), None),), masks=("any",)),),
             slots={"v": Slot("param"), "ema": Slot("float32")},
             update=whole,
+            last_sweeps=(whole_update,),
             update_arrays=("ema", "g", "p", "v"),
             init=initial_whole,
         ),
@@ -213,6 +248,7 @@ MODULE = Module(
                 "ema": Slot("float32"),
             },
             update=factored,
+            last_sweeps=(factored_update,),
             update_arrays=("ema", "g", "p", "v_col", "v_row"),
             init=initial_factored,
         ),

@@ -97,6 +97,30 @@ def leaf(
     }
 
 
+def leaf_update(
+    p,
+    mu,
+    nu,
+    minus_learning_rate,
+    bias_correction_b1,
+    bias_correction_b2,
+    eps_root,
+    eps,
+    weight_decay,
+    trust_ratio,
+    real,
+):
+    """The end of leaf, after the kernels of an update."""
+    mu_next = mu.astype(real)
+    mu_hat = mu_next / bias_correction_b1
+    nu_next = nu.astype(real)
+    nu_hat = nu_next / bias_correction_b2
+    scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
+    add_decayed_weights = scale_by_adam + weight_decay * p.astype(real)
+    scale_by_trust_ratio = add_decayed_weights * trust_ratio
+    return {"update": minus_learning_rate * scale_by_trust_ratio}
+
+
 def left_out(
     g,
     p,
@@ -139,6 +163,27 @@ def left_out(
     }
 
 
+def left_out_update(
+    mu,
+    nu,
+    minus_learning_rate,
+    bias_correction_b1,
+    bias_correction_b2,
+    eps_root,
+    eps,
+    trust_ratio,
+    real,
+):
+    """The end of left_out, after the kernels of an update."""
+    mu_next = mu.astype(real)
+    mu_hat = mu_next / bias_correction_b1
+    nu_next = nu.astype(real)
+    nu_hat = nu_next / bias_correction_b2
+    scale_by_adam = mu_hat / (jnp.sqrt(nu_hat + eps_root) + eps)
+    scale_by_trust_ratio = scale_by_adam * trust_ratio
+    return {"update": minus_learning_rate * scale_by_trust_ratio}
+
+
 def initial_leaf(p, param):
     """The first mu and nu."""
     return {"mu": jnp.zeros(p.shape, param), "nu": jnp.zeros(p.shape, param)}
@@ -157,6 +202,7 @@ MODULE = Module(
             guards=(Guard(masks=(None,)), Guard(masks=(True,))),
             slots={"mu": Slot("param"), "nu": Slot("param")},
             update=leaf,
+            last_sweeps=(leaf_update,),
             update_arrays=("g", "mu", "nu", "p"),
             init=initial_leaf,
         ),
@@ -164,6 +210,7 @@ MODULE = Module(
             guards=(Guard(masks=(False,)),),
             slots={"mu": Slot("param"), "nu": Slot("param")},
             update=left_out,
+            last_sweeps=(left_out_update,),
             update_arrays=("g", "mu", "nu", "p"),
             init=initial_left_out,
         ),

@@ -70,6 +70,15 @@ def leaf(
     return {"update": trace_next, "trace": trace_next.astype(param)}
 
 
+def leaf_update(g, p, trace, minus_learning_rate, weight_decay, trust_ratio, momentum, param, real):
+    """The end of leaf, after the kernels of an update."""
+    add_decayed_weights = g.astype(real) + weight_decay * p.astype(real)
+    scale_by_trust_ratio = add_decayed_weights * trust_ratio
+    scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio
+    trace_next = scale_by_learning_rate + momentum * trace.astype(real)
+    return {"update": trace_next, "trace": trace_next.astype(param)}
+
+
 def chosen_left_out(g, p, trace, minus_learning_rate, weight_decay, momentum, param, real):
     """The update, and the next trace.
 
@@ -105,6 +114,14 @@ def left_out_chosen(
     ratio = trust_coefficient * param_norm / (update_norm + eps)
     trust_ratio = jnp.where((param_norm == 0) | (update_norm == 0), 1, ratio)
     scale_by_trust_ratio = g * trust_ratio
+    scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio
+    trace_next = scale_by_learning_rate + momentum * trace.astype(real)
+    return {"update": trace_next, "trace": trace_next.astype(param)}
+
+
+def left_out_chosen_update(g, trace, minus_learning_rate, trust_ratio, momentum, param, real):
+    """The end of left_out_chosen, after the kernels of an update."""
+    scale_by_trust_ratio = g.astype(real) * trust_ratio
     scale_by_learning_rate = minus_learning_rate * scale_by_trust_ratio
     trace_next = scale_by_learning_rate + momentum * trace.astype(real)
     return {"update": trace_next, "trace": trace_next.astype(param)}
@@ -153,6 +170,7 @@ MODULE = Module(
             ),
             slots={"trace": Slot("param")},
             update=leaf,
+            last_sweeps=(leaf_update,),
             update_arrays=("g", "p", "trace"),
             init=initial_leaf,
         ),
@@ -167,6 +185,7 @@ MODULE = Module(
             guards=(Guard(masks=(False, None)), Guard(masks=(False, True))),
             slots={"trace": Slot("param")},
             update=left_out_chosen,
+            last_sweeps=(left_out_chosen_update,),
             update_arrays=("g", "p", "trace"),
             init=initial_left_out_chosen,
         ),

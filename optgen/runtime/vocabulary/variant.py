@@ -29,6 +29,14 @@ Function = Callable[..., dict[str, Any]]
 DTYPES = ("param", "grad", "real")
 """Arguments of a leaf function that are dtypes."""
 
+# fmt: off
+EMITTED = frozenset({
+    *DTYPES, "step", "jnp", "lax", "scalar", "arrays", "along", "round_to",
+    "batch_axes", "row_axes", "column_axes",
+})
+# fmt: on
+"""Names that emitted code has for other things: no slot, hyperparameter or buffer has them."""
+
 
 @functools.lru_cache(maxsize=4096)
 def arguments(function: Function) -> tuple[str, ...]:

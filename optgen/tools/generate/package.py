@@ -30,10 +30,10 @@ def package_files(
         lowered, _ = lower(instance.composition, configuration.leaves)
         suffix = "" if configuration is configurations[0] else _difference(instance, first)
         portable = f"{PORTABLE}{suffix}"
-        files[f"{portable}.py"] = emit(lowered, PORTABLE, ())
-        modules.append(portable)
-        dtypes = distinct_dtypes(configuration.leaves, lowered)
         sources = {t: f"{t}{suffix}{EMITTERS[t].ending}" for t in targets if t in EMITTERS}
+        dtypes = distinct_dtypes(configuration.leaves, lowered) if sources else ()
+        files[f"{portable}.py"] = emit(lowered, PORTABLE, dtypes)
+        modules.append(portable)
         files |= {file: emit(lowered, target, dtypes) for target, file in sources.items()}
         kernels = []
         if sources:

@@ -12,7 +12,7 @@ from optgen.runtime.execution.triton import inspection
 
 def launches_of(tx, params):
     """Every launch of a step of an optimizer on these leaves."""
-    leaves, _, _ = trees.flatten(params, "params")
+    leaves = trees.FlatTree(params, "params").leaves
     specs = tx.trees.specs(params)
     compiled = emit_tree(tx.instance.composition, specs, "triton")
     placements = [compiled.placements[spec] for spec in specs]

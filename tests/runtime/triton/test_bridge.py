@@ -83,14 +83,16 @@ def test_kernels_take_the_pointers_that_each_release_gives_them(
     monkeypatch.setattr(bridge, "jax_triton", lambda: SimpleNamespace(triton_call=release))
     version = "0.3.1" if release is of_0_3 else "0.4.1"
     monkeypatch.setattr(bridge, "version_of", lambda _: None if built_from_source else version)
-    tx = optgen.adamw(1e-3, target="triton")
-    state = jax.eval_shape(tx.init, PARAMS)
-    update = jax.jit(tx.update).trace(PARAMS, state, PARAMS)
+    # LAMB's first launch keeps float32 moments, and leaves statistics besides.
+    tx = optgen.lamb(1e-3, target="triton")
+    params = {name: jax.ShapeDtypeStruct(x.shape, "float32") for name, x in PARAMS.items()}
+    state = jax.eval_shape(tx.init, params)
+    update = jax.jit(tx.update).trace(params, state, params)
     with pytest.raises(Called) as caught:
         update.lower(lowering_platforms=("cuda",))
     inputs, kernel, outputs, grid, name, aliases, chosen = caught.value.args
-    # scalars; g, p, mu and nu of two leaves; mu, nu and the update come out
-    assert (len(inputs), len(outputs)) == (1 + 2 * 4, 2 * 3)
+    # scalars; g, p, mu and nu of two leaves; mu, nu and two statistics of all leaves come out
+    assert (len(inputs), len(outputs)) == (1 + 2 * 4, 2 * 2 + 2)
     fresh = [i for i in range(len(outputs)) if i not in aliases.values()]
     assert len(aliases) == 4
     assert len(kernel.arg_names) == len(inputs) + len(outputs if release is of_0_3 else fresh)

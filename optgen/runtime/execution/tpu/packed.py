@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from optgen.runtime.execution.tpu.calls import Call
+from optgen.runtime.execution.tpu.chip import generation
 from optgen.runtime.execution.tpu.frame import padded
 from optgen.runtime.execution.tpu.references import Argument, Bound, References, Result
 from optgen.runtime.execution.tpu.work import Array, Functions, Work, functions_of
@@ -55,15 +56,26 @@ def launch_packed(
         {x.name: of_leaf[x.name] for x in work.arrays.values() if of_leaf.get(x.name) is not None}
         for work, of_leaf in zip(works, arrays, strict=True)
     ]
-    program = _program(name, kernels, tuple(works), pallas)
+    program = _program(name, kernels, tuple(works), pallas, generation())
     for (place, array), x in program(before, {n: scalars[n] for n in names}).items():
         for of_leaf in arrays if place == _ALL else [arrays[place]]:
             of_leaf[array] = x
 
 
 @functools.lru_cache(maxsize=256)
-def _program(name: str, kernels: Kernels, works: tuple[Work, ...], pallas: Call) -> Program:
-    """Returns the launch, which is traced and lowered once for launches of the same leaves."""
+def _program(
+    name: str, kernels: Kernels, works: tuple[Work, ...], pallas: Call, chip: str
+) -> Program:
+    """Returns the launch, which is traced and lowered once for launches of the same leaves.
+
+    Args:
+      name: what the launch is called.
+      kernels: what was emitted.
+      works: what is done to each leaf.
+      pallas: calls Pallas, which has limits of the generation of TPUs.
+      chip: that generation.
+    """
+    del chip
 
     def launch(arrays: Sequence[Mapping[str, Any]], scalars: Mapping[str, Any]) -> dict[Key, Any]:
         results = _references(works, arrays, scalars).launch(
