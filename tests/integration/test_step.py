@@ -108,3 +108,12 @@ def test_donation_changes_nothing_where_the_step_is_traced():
     assert_close(jitted, tx.step(params, state, grads=grads)[0], rtol=1e-6)
     assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(gradient))
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((params, state, grads)))
+
+
+@pytest.mark.parametrize("donate", [False, True])
+def test_donation_that_is_traced_itself_changes_nothing(donate):
+    tx = optgen.adamw(0.1)
+    params, state, grads = begun(tx)
+    jitted, _ = jax.jit(tx.step)(params, state, grads=grads, donate=donate)
+    assert_close(jitted, tx.step(params, state, grads=grads)[0], rtol=1e-6)
+    assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((params, state, grads)))

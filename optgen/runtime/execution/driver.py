@@ -204,7 +204,7 @@ def run_step(
     known = constants(module.update, hyperparameters)
     updated = (params, slots, tree_slots, count)
     traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((updated, grads, known)))
-    step = _step_function(module, placements, mode, donate and not traced)
+    step = _step_function(module, placements, mode, not traced and donate)
     result: tuple[Any, Any, Any, Any] = step(*updated, grads, known)
     return result
 
