@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from optgen.dsl.probing import declared_slots, probes
+from optgen.dsl.probing import declared_slots, probes, with_shared
 from optgen.dsl.rule import Composition
 from optgen.dsl.tracing import Traced, check_slot_names, check_tree_slots, slot_names, trace
 from optgen.emit import xla
@@ -149,7 +149,8 @@ def lower(
 def _lower(
     composition: Composition, specs: tuple[LeafSpec, ...]
 ) -> tuple[Lowered, Mapping[LeafSpec, Placement]]:
-    traced, slots = _trace_tree(composition, specs or probes(composition)[:1])
+    leaves = with_shared(composition, specs or probes(composition)[:1])
+    traced, slots = _trace_tree(composition, leaves)
     return lower_traced(composition, traced, slots)
 
 

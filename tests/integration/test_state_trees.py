@@ -121,3 +121,90 @@ def test_a_state_without_the_slots_that_no_leaf_has_is_taken():
     assert_close(tx.step(params, older, grads=params), tx.step(params, state, grads=params))
     with pytest.raises(optgen.errors.TreeError, match="it has the slots v,"):
         tx.step(PARAMS, older, grads=PARAMS)
+
+
+# Leaves of a kind of their own.
+
+
+def kept_where(condition):
+    """A rule that keeps a trace of some leaves alone."""
+
+    @dsl.rule
+    def partly(g, p, *, learning_rate):
+        if condition(p):
+            trace = dsl.state("trace")
+            trace.next = trace + g
+            g = trace.next
+        return -learning_rate * g
+
+    return partly(0.5)
+
+
+@pytest.mark.parametrize(
+    ("condition", "leaf"),
+    [
+        (lambda p: p.ndim == 3, jnp.ones((2, 3, 4))),
+        (lambda p: p.ndim == 5, jnp.ones((1, 2, 1, 2, 3))),
+        (lambda p: p.dtype == "float16", jnp.ones(4, jnp.float16)),
+        (lambda p: p.ndim == 2 and p.shape[0] == 5, jnp.ones((5, 2))),
+    ],
+    ids=["3-D", "5-D", "float16", "5 rows"],
+)
+def test_a_leaf_without_a_gradient_keeps_the_slot_that_it_alone_has(condition, leaf):
+    tx = kept_where(condition)
+    params = {"own": leaf, "b": jnp.ones(3)}
+    _, state = tx.update(params, tx.init(params), params)
+    updates, after = jax.jit(tx.update)(params | {"own": None}, state, params)
+    np.testing.assert_allclose(updates["b"], -0.5 * np.ones(3))
+    assert jax.tree.structure(after) == jax.tree.structure(state)
+    np.testing.assert_array_equal(after.trace["own"], np.ones(leaf.shape))
+    updates, _ = tx.update(params, after, params)
+    np.testing.assert_allclose(updates["own"], -np.ones(leaf.shape))
+
+
+def test_slots_of_another_optimizer_are_not_carried():
+    tx, params = optgen.sgd(0.1, momentum=0.9), {"b": PARAMS["b"]}
+    state = optgen.State(jnp.int32(0), trace=params, mu=params)
+    with pytest.raises(optgen.errors.TreeError, match="the state is of another optimizer"):
+        tx.update(params, state, params)
+
+
+@dsl.rule
+def counted(g, p, *, learning_rate):
+    """Smaller steps for each matrix as time goes by."""
+    return -learning_rate * g / dsl.step() if p.ndim == 2 else -learning_rate * g
+
+
+@dsl.rule
+def normed(g, p, *, learning_rate):
+    """Steps of matrices along the norm of the last ones."""
+    if p.ndim != 2:
+        return -learning_rate * g
+    norm = dsl.tree_state("norm", init=2.0)
+    norm.next = dsl.global_norm(g)
+    return -learning_rate * g / norm
+
+
+@dsl.rule
+def traced_without_mask(g, p, *, learning_rate, mask: dsl.Mask = None):
+    """Momentum where there is no mask."""
+    if mask is None:
+        trace = dsl.state("trace")
+        trace.next = trace + g
+        g = trace.next
+    return -learning_rate * g
+
+
+@pytest.mark.parametrize("rule", [counted, normed, traced_without_mask, averaged])
+@pytest.mark.parametrize("params", [PARAMS, {"b": PARAMS["b"]}], ids=["all", "vector"])
+def test_optax_maps_over_the_state_of_rules_that_keep_something_for_some_leaves(rule, params):
+    tx = rule(0.1)
+    state = tx.init(params)
+    assert state.count == 0
+    doubled = optax.tree_map_params(tx, lambda x: x + 1, state)
+    assert jax.tree.structure(doubled) == jax.tree.structure(state)
+    assert doubled.count == 0
+    for name, slot in state.slots.items():
+        change = 0 if name == "norm" else 1
+        expected = jax.tree.map(lambda x, change=change: x + change, slot)
+        assert_close(doubled.slots[name], expected, rtol=0)

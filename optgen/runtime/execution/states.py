@@ -64,23 +64,21 @@ class LeafSlots:
           name: the optimizer's name, for errors.
           module: what serves the leaves.
           placements: the placement of each leaf that is trained, by its place in the tree.
-          state: the state; it may lack slots that none of these leaves has.
+          state: the state; it may lack slots that none of these leaves has, and have others of
+            leaves that are not trained now.
           flat: the parameters, or the gradients that stand for them.
 
         Raises:
           TreeError: where the state is of another optimizer, or of another tree.
         """
         self.name, self.module, self.flat, self.placements = name, module, flat, placements
-        self._check_names(state)
-        remedy = "The state is of other parameters: make a new one with init(params)."
-        if flat.what == "grads":
-            remedy = "Where a gradient is None, pass the parameters: update(grads, state, params)."
-        columns = {
-            slot: match(state.slots[slot], flat.structure, f"state.{slot}", flat.what, remedy)
-            for slot in module.slots
-            if slot in state.slots
+        self._state = state
+        self._check_names()
+        absent = [None] * len(flat.leaves)
+        self._columns = {
+            slot: self._column(slot) if slot in state.slots else absent for slot in module.slots
         }
-        self._columns = {n: columns.get(n, [None] * len(flat.leaves)) for n in module.slots}
+        self._carries = self._check_carried()
         self._casts: dict[str, str] = {}
         self.trained = [self._of_leaf(i) for i in placements]
         if self._casts:
@@ -90,25 +88,60 @@ class LeafSlots:
                 stacklevel=5,
             )
 
-    def after(self, slots: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-        """The trees of the next state, given the next slots of the leaves that are trained."""
+    def after(
+        self, count: Any, slots: Iterable[Mapping[str, Any]], tree_slots: Mapping[str, Any]
+    ) -> State:
+        """The next state.
+
+        Args:
+          count: the next count.
+          slots: the next slots of the leaves that are trained.
+          tree_slots: the next slots of the whole tree.
+        """
         columns = {name: list(column) for name, column in self._columns.items()}
         for i, own in zip(self.placements, slots, strict=True):
             for name, column in columns.items():
                 column[i] = own.get(name)
-        return {name: self.flat.structure.unflatten(column) for name, column in columns.items()}
+        trees = {name: self.flat.structure.unflatten(column) for name, column in columns.items()}
+        fields = {**trees, **tree_slots}
+        if self._carries:  # in the order of the state that they are carried from
+            fields = {**self._state.slots, **fields}
+        return State(count, **fields)
 
-    def _check_names(self, state: State) -> None:
-        expected = {*self.module.slots, *self.module.tree_slots}
+    def _column(self, slot: str) -> list[Any]:
+        """A slot of every leaf."""
+        remedy = "The state is of other parameters: make a new one with init(params)."
+        if self.flat.what == "grads":
+            remedy = "Where a gradient is None, pass the parameters: update(grads, state, params)."
+        tree = self._state.slots[slot]
+        return match(tree, self.flat.structure, f"state.{slot}", self.flat.what, remedy)
+
+    def _check_names(self) -> None:
         used = {placement.variant for placement in self.placements.values()}
         needed = {name for i in used for name in self.module.variants[i].slots}
-        needed |= {*self.module.tree_slots}
-        if not needed <= set(state.slots) <= expected:
-            raise TreeError(
-                f"the state is of another optimizer or another tree: it has the slots "
-                f"{_listed(state.slots)}, and {self.name} keeps {_listed(expected)} for these "
-                "parameters; make a new one with init(params)"
-            )
+        if not needed | {*self.module.tree_slots} <= set(self._state.slots):
+            raise self._of_another()
+
+    def _of_another(self) -> TreeError:
+        expected = {*self.module.slots, *self.module.tree_slots}
+        return TreeError(
+            f"the state is of another optimizer or another tree: it has the slots "
+            f"{_listed(self._state.slots)}, and {self.name} keeps {_listed(expected)} for these "
+            "parameters; make a new one with init(params)"
+        )
+
+    def _check_carried(self) -> bool:
+        """True where the state has slots that only other leaves than the trained ones may have.
+
+        Raises:
+          TreeError: where it has one for a leaf that is trained.
+        """
+        carried = set(self._state.slots) - {*self.module.slots, *self.module.tree_slots}
+        for name in carried:
+            entries = self._column(name)
+            if not all(is_absent(entries[i]) for i in self.placements):
+                raise self._of_another()
+        return bool(carried)
 
     def _of_leaf(self, i: int) -> dict[str, Any]:
         variant, groups = self.placements[i]

@@ -192,7 +192,7 @@ class TreeOptimizer:
         results = flat.leaves if mode == "step" else [without_update(g) for g in grads]
         for i, result in zip(places, out, strict=True):
             results[i] = result
-        after = State(count, **slots.after(new_slots), **tree_slots) if before is state else state
+        after = slots.after(count, new_slots, tree_slots) if before is state else state
         return flat.structure.unflatten(results), after
 
 
