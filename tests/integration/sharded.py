@@ -12,6 +12,7 @@ from jax.sharding import AxisType, NamedSharding, SingleDeviceSharding
 from jax.sharding import PartitionSpec as P
 
 import optgen
+from optgen import dsl
 from optgen.errors import TargetError
 from optgen.runtime.execution import targets, tpu, triton
 from optgen.zoo import STOCK
@@ -57,6 +58,12 @@ def tree(scale=1.0):
         "bias": jnp.linspace(0.1, 1.0, 4, dtype=jnp.float32),
         "scale": jnp.float32(1.5),
     }
+
+
+@dsl.rule
+def anchored(g, p, *, pull):
+    """Gradient descent that pulls the parameters back to where they began."""
+    return -g - pull * (p - dsl.constant_state("anchor", init=p))
 
 
 def placed(mesh, specs=SPECS):
@@ -119,6 +126,27 @@ def test_slots_of_parameters_on_one_device_are_on_that_device(name):
         assert {slot.sharding for slot in jax.tree.leaves(init(params).slots)} == {there}
 
 
+@pytest.mark.parametrize("name", ALIASES)
+def test_slots_of_parameters_on_different_devices_are_where_each_is(name, mesh):
+    everywhere = NamedSharding(mesh, P())
+    places = [SingleDeviceSharding(jax.devices()[0]), SingleDeviceSharding(jax.devices()[1])]
+    params = [jax.device_put(jnp.ones((4, 3)), place) for place in [*places, everywhere, *places]]
+    params.append(jnp.ones((4, 3)))
+    state = make(name).init(params)
+    for column in state.slots.values():
+        for slot, p in zip(column, params, strict=True):
+            assert slot is None or slot.sharding.is_equivalent_to(p.sharding, slot.ndim)
+
+
+def test_slots_that_start_from_values_are_where_each_parameter_is():
+    places = [SingleDeviceSharding(device) for device in jax.devices()[:2]]
+    params = [jax.device_put(jnp.full(3, 1.0 + i), places[i % 2]) for i in range(5)]
+    state = anchored(0.1).init(params)
+    for anchor, p in zip(state.anchor, params, strict=True):
+        assert anchor.sharding == p.sharding
+        np.testing.assert_array_equal(anchor, p)
+
+
 def test_slots_stay_in_the_memory_and_on_the_mesh_of_their_own_parameter(mesh):
     offloaded = NamedSharding(mesh, P("x"), memory_kind="pinned_host")
     other = jax.make_mesh((8,), ("z",), axis_types=mesh.axis_types[:1])
@@ -141,8 +169,8 @@ def test_parameters_of_one_shape_keep_shardings_of_their_own(mesh):
     for tx in (make("adamw"), make("adafactor")):
         state = jax.jit(tx.init)(params)
         assert_sharded_alike(params, state.slots)
-        assert "all-gather" not in text(tx.step, params, state, params)
-        _, state = jax.jit(tx.step)(params, state, params)
+        assert "all-gather" not in text(step_of(tx), params, state, params)
+        _, state = jax.jit(step_of(tx))(params, state, params)
         assert_sharded_alike(params, state.slots)
 
 

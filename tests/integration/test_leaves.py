@@ -8,6 +8,7 @@ import pytest
 
 import optgen
 from optgen.errors import TreeError
+from optgen.runtime.execution import driver, initial
 from tests.integration.training import assert_close
 
 
@@ -124,3 +125,30 @@ def test_masks_of_truth_values_of_jax_and_numpy():
         updates, _ = tx.update(grads, tx.init(params), params)
         np.testing.assert_allclose(updates["w"], -0.05, rtol=1e-6)
         np.testing.assert_array_equal(updates["b"], 0)
+
+
+# The first state of many leaves.
+
+
+@pytest.mark.parametrize("name", ["adamw", "adafactor", "rmsprop"])
+def test_like_leaves_share_the_programs_of_their_first_state(name, monkeypatch):
+    kinds = []
+
+    def reads_values(leaf, functions):
+        kinds.append(leaf.shape)
+        return False
+
+    monkeypatch.setattr(initial, "_reads_values", reads_values)
+    tx, reference = getattr(optgen, name)(0.1), getattr(optax, name)(0.1)
+    counts = {(130, 140): 13, (3,): 6, (): 1, (0, 2): 7}
+    params = [jnp.ones(shape) for shape, count in counts.items() for _ in range(count)]
+    driver._placed_init.cache_clear()
+    state = tx.init(params)
+    assert sorted(set(kinds)) == sorted(counts)
+    assert len(kinds) == 2 * len(counts)
+    updates, _ = tx.update(params, state, params)
+    expected, _ = reference.update(params, reference.init(params), params)
+    assert_close(updates, expected, rtol=1e-5)
+    slots = jax.tree.leaves(state.slots)
+    places = {slot.unsafe_buffer_pointer() for slot in slots if slot.size}
+    assert len(places) == sum(slot.size > 0 for slot in slots)

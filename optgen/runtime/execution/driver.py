@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from optgen.errors import HyperparameterError
-from optgen.runtime.execution.initial import is_abstract, placed_init, placement_of
+from optgen.runtime.execution.initial import PlacedInit, is_abstract, placement_of, present
 from optgen.runtime.execution.leaves import (
     Environment,
     Execution,
@@ -214,21 +214,27 @@ def _init_function(module: Module, placements: tuple[Placement, ...]) -> Callabl
 
     def run(params: list[Any], known: Environment) -> tuple[list[Environment], Environment]:
         leaves = _leaves(module, placements, params)
-        partials = [leaf.variant.init_partials for leaf in leaves]
-        contribute = functools.partial(contributions, leaves, partials)
-        known = _phases(module.init, known, contribute)
-        slots = [
-            {
-                name: like_parameter(x, leaf.p)
-                for name, x in leaf.call(leaf.variant.init, known).items()
-            }
-            for leaf in leaves
-        ]
-        tree = {name: jnp.asarray(known[f"{name}_next"]) for name in module.tree_slots}
-        return slots, {name: value.astype(scalar_dtype()) for name, value in tree.items()}
+        known, tree = _initial_scalars(module, leaves, known)
+        return [_initial_slots(leaf, leaf.p, known) for leaf in leaves], tree
 
     run.__name__ = f"optgen_{module.name}_init"
     return jax.jit(run)
+
+
+def _initial_scalars(
+    module: Module, leaves: Sequence[Leaf], known: Environment
+) -> tuple[Environment, Environment]:
+    """All scalars before the first step, and the slots of the tree."""
+    partials = [leaf.variant.init_partials for leaf in leaves]
+    known = _phases(module.init, known, functools.partial(contributions, leaves, partials))
+    tree = {name: jnp.asarray(known[f"{name}_next"]) for name in module.tree_slots}
+    return known, {name: value.astype(scalar_dtype()) for name, value in tree.items()}
+
+
+def _initial_slots(leaf: Leaf, p: Any, known: Environment) -> Environment:
+    own = Leaf(leaf.variant, leaf.placement, p, p, {})
+    slots = own.call(leaf.variant.init, known)
+    return {name: like_parameter(slot, p) for name, slot in slots.items()}
 
 
 def run_init(
@@ -251,10 +257,18 @@ def run_init(
 @functools.lru_cache(maxsize=512)
 def _placed_init(
     module: Module, placements: tuple[Placement, ...], params: tuple[jax.ShapeDtypeStruct, ...]
-) -> Callable[..., Any]:
-    """Returns the compiled first state of parameters that are placed like these."""
+) -> PlacedInit:
+    """Returns what makes the first state of parameters that are placed like these."""
     leaves = _leaves(module, placements, params)
-    return placed_init(_init_function(module, placements), leaves, module.tree_slots)
+
+    def scalars(arrays: list[Any], known: Environment) -> tuple[Environment, Environment]:
+        return _initial_scalars(module, _leaves(module, placements, present(leaves, arrays)), known)
+
+    name = f"optgen_{module.name}_init"
+    scalars.__name__ = name
+    if not (module.tree_slots or module.init.totals or any(module.init.phases)):
+        return PlacedInit(name, leaves, lambda _, known: (known, {}), _initial_slots)
+    return PlacedInit(name, leaves, jax.jit(scalars), _initial_slots)
 
 
 def _leaves(module: Module, placements: Sequence[Placement], params: Sequence[Any]) -> list[Leaf]:

@@ -74,7 +74,7 @@ class LeafSlots:
         self.name, self.module, self.flat, self.placements = name, module, flat, placements
         self._state = state
         self._check_names()
-        absent = [None] * len(flat.leaves)
+        absent: list[Any] = [None] * len(flat.leaves)
         self._columns = {
             slot: self._column(slot) if slot in state.slots else absent for slot in module.slots
         }
