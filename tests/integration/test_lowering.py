@@ -197,6 +197,31 @@ def test_a_step_that_is_exported_for_the_cpu_runs_without_optgen(tmp_path):
     assert done.stdout.strip() == "0.75", done.stderr
 
 
+CALL_WITH_STATE = """
+import sys
+import jax.export
+import jax.numpy as jnp
+from optgen import State
+exported = jax.export.deserialize(bytearray(open(sys.argv[1], "rb").read()))
+ones = {"w": jnp.ones((4, 3)), "b": jnp.ones(7)}
+params, state = exported.call(ones, State(jnp.int32(0), trace=ones), ones)
+print(float(params["w"][0, 0]), float(state.trace["b"][0]), int(state.count), state._fields)
+"""
+
+
+def test_a_step_is_exported_and_serialized_with_its_state(tmp_path):
+    pytest.importorskip("flatbuffers")
+    params, tx = {"w": jnp.ones((4, 3)), "b": jnp.ones(7)}, optgen.sgd(0.25, momentum=0.5)
+    step = jax.jit(step_of(tx))
+    exported = jax.export.export(step, platforms=("cpu",))(params, tx.init(params), params)
+    path = tmp_path / "step"
+    path.write_bytes(exported.serialize())
+    done = subprocess.run(
+        [sys.executable, "-c", CALL_WITH_STATE, path], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "0.625 1.5 1 ('count', 'trace')", done.stderr
+
+
 def test_an_export_says_once_that_it_has_no_kernels_for_the_cpu():
     targets.say_once.cache_clear()
     with pytest.warns(UserWarning, match="one that runs an exported computation never has them"):

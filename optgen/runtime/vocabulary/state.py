@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import jax
+from jax import export
 
 
 class State(tuple[Any, ...]):
@@ -16,7 +18,8 @@ class State(tuple[Any, ...]):
     parameters', with None where a leaf has no such slot, or a scalar for a slot of the whole tree.
     They are the same for all trees of parameters. The names are those of the key paths, so that
     checkpoints hold them; one that was restored without a target, as a dict, is a state again as
-    ``State(**restored)``.
+    ``State(**restored)``. A function of states that ``jax.export`` has serialized is deserialized
+    where ``from optgen import State`` came before.
 
     It is a named tuple, though the names differ from one optimizer to another: that is how optax's
     ``tree_get`` and ``tree_set``, and Flax's serialization, know what they may look into. Of
@@ -92,3 +95,9 @@ def _unflatten(names: tuple[str, ...], children: Any) -> State:
 
 
 jax.tree_util.register_pytree_with_keys(State, _flatten_with_keys, _unflatten, _flatten)
+export.register_pytree_node_serialization(
+    State,
+    serialized_name="optgen.State",
+    serialize_auxdata=lambda names: json.dumps(names).encode(),
+    deserialize_auxdata=lambda names: tuple(json.loads(bytes(names))),
+)
