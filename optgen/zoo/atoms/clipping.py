@@ -34,7 +34,8 @@ def clip_by_global_norm(g, p, *, max_norm):
       max_norm: the largest norm, in units of the gradient.
     """
     global_norm = dsl.global_norm(g)
-    return dsl.where(global_norm < max_norm, g, g / global_norm * max_norm)
+    clip_factor = dsl.where(global_norm < max_norm, 1.0, max_norm / global_norm)
+    return g * clip_factor  # one factor for all, where optax divides each element
 
 
 @dsl.rule
