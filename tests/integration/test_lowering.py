@@ -224,8 +224,10 @@ def test_a_step_is_exported_and_serialized_with_its_state(tmp_path):
 
 def test_an_export_says_once_that_it_has_no_kernels_for_the_cpu():
     targets.say_once.cache_clear()
-    with pytest.warns(UserWarning, match="one that runs an exported computation never has them"):
+    never = "one that runs an exported computation never has them"
+    with pytest.warns(UserWarning, match=never) as caught:
         exported_step(optgen.sgd(0.25), ("cpu",))
+    assert {warning.filename for warning in caught if never in str(warning.message)} == {__file__}
     with pytest.raises(TargetError, match="exported computation never has them; with target='auto"):
         exported_step(optgen.sgd(0.25, target="cpu"), ("cpu",))
 

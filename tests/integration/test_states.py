@@ -1,5 +1,6 @@
 """States by themselves: their fields, empty ones, restored ones."""
 
+import inspect
 import subprocess
 import sys
 import warnings
@@ -109,11 +110,22 @@ def test_a_slot_of_another_dtype_is_cast_once_with_one_warning():
     wide = state.replace(mu=jax.tree.map(lambda x: x.astype(jnp.float32), state.mu))
     with pytest.warns(UserWarning, match=r"state\.mu is float32, and not bfloat16") as caught:
         stepped, after = tx.step(PARAMS, wide, grads=PARAMS)
-    assert len(caught) == 1
+    assert [warning.filename for warning in caught] == [__file__]
     assert_close((stepped, after), tx.step(PARAMS, state, grads=PARAMS), rtol=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tx.step(PARAMS, after, grads=PARAMS)
+
+
+@pytest.mark.parametrize("way", [lambda f: f, jax.jit], ids=["eager", "jitted"])
+def test_a_warning_names_the_line_that_calls(way):
+    tx = optgen.adamw(0.1, mu_dtype=jnp.bfloat16)
+    state = tx.init(PARAMS)
+    wide = state.replace(mu=jax.tree.map(lambda x: x.astype(jnp.float32), state.mu))
+    line = inspect.currentframe().f_lineno + 2
+    with pytest.warns(UserWarning, match="is cast to those of this one") as caught:
+        way(tx.update)(PARAMS, wide, PARAMS)
+    assert [(warning.filename, warning.lineno) for warning in caught] == [(__file__, line)]
 
 
 def test_a_slot_that_has_the_dtype_of_other_parameters_keeps_it():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from optgen.errors import TreeError
+from optgen.runtime.execution.notice import warn
 from optgen.runtime.execution.trees import FlatTree, is_absent, match
 from optgen.runtime.vocabulary.hyper import FLOATS
 from optgen.runtime.vocabulary.module import Module, Placement
@@ -82,10 +82,9 @@ class LeafSlots:
         self._casts: dict[str, str] = {}
         self.trained = [self._of_leaf(i) for i in placements]
         if self._casts:
-            warnings.warn(
+            warn(
                 f"{', '.join(self._casts.values())}: the state was made for other settings of "
                 f"{name}, or restored as another dtype, and is cast to those of this one",
-                stacklevel=5,
             )
 
     def after(

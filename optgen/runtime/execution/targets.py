@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ import jax
 from optgen import config
 from optgen.errors import CacheError, CompilerError, TargetError, UsageError
 from optgen.runtime.execution import cpu, primitive, tpu, triton, xla
+from optgen.runtime.execution.notice import warn
 from optgen.runtime.execution.target import Target
 from optgen.runtime.vocabulary.machine import Machine
 from optgen.runtime.vocabulary.module import Kernels, Module
@@ -170,8 +170,7 @@ def with_kernels(module: Module, kernels: Mapping[str, Kernels], target: str) ->
 @functools.cache
 def say_once(target: str, reason: str) -> None:
     """Warns once of each reason why ``xla`` serves instead of kernels."""
-    warnings.warn(
+    warn(
         f"optgen's {target} kernels cannot serve, and the slower xla target computes the same: "
         f"{reason}",
-        stacklevel=2,
     )

@@ -7,10 +7,10 @@ import os
 import shutil
 import tempfile
 import threading
-import warnings
 from pathlib import Path
 
 from optgen.errors import CacheError
+from optgen.runtime.execution.notice import warn
 
 _opening = threading.Lock()
 _opened: list[Path] = []
@@ -42,11 +42,10 @@ def open_instead(reason: str, setting: str) -> None:
                 f"directory in {setting} that can be written"
             ) from error
         atexit.register(_remove, root, os.getpid())
-        warnings.warn(
+        warn(
             f"{reason}: until this process ends they are kept in {root}, and the next one "
             f"compiles them again. Name a directory in {setting} that can be written.",
             RuntimeWarning,
-            stacklevel=2,
         )
         _opened.append(root)
 

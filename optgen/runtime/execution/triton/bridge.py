@@ -27,6 +27,7 @@ import jax.export
 from optgen import config
 from optgen.errors import CacheError, TargetError
 from optgen.runtime.execution.cache import Store
+from optgen.runtime.execution.notice import warn
 from optgen.runtime.execution.triton import dispatch
 from optgen.runtime.execution.triton.modules import launch_function, launch_source
 from optgen.runtime.execution.triton.options import Options
@@ -120,7 +121,7 @@ def call(
     try:
         path = LAUNCHES.fetch(launch.stem, lambda scratch: launch.exported())
     except CacheError as error:
-        warnings.warn(f"a launch is compiled again in each process: {error}", stacklevel=2)
+        warn(f"a launch is compiled again in each process: {error}")
         return launch.call(*inputs)
     return list(jax.export.deserialize(bytearray(path.read_bytes())).call(*inputs))
 

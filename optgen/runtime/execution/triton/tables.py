@@ -17,7 +17,6 @@ import json
 import os
 import re
 import tempfile
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from typing import Any
 from optgen.config import CACHE_DIR
 from optgen.errors import CacheError
 from optgen.runtime.execution.home import cache_home
+from optgen.runtime.execution.notice import warn
 from optgen.runtime.execution.triton.options import Options
 
 SCHEMA = "optgen-tuned/2"
@@ -121,10 +121,9 @@ def read(path: Path) -> Table | None:
 
 
 def _pass_over(path: Path, reason: str) -> None:
-    warnings.warn(
+    warn(
         f"{path} is no table of measured options ({reason}), and options are guessed: remove it, "
         "or run `optgen tune` again",
-        stacklevel=2,
     )
 
 
