@@ -96,6 +96,22 @@ def test_an_integer_leaf_with_a_gradient_of_zeros_has_an_update_of_zeros(name, d
     np.testing.assert_array_equal(applied["n"], params["n"])
 
 
+@pytest.mark.parametrize("way", [lambda f: f, jax.jit], ids=["eager", "jitted"])
+@pytest.mark.parametrize("dtype", ["int32", "bool"])
+def test_gradients_of_zeros_need_no_parameters(dtype, way):
+    grads = {"w": jnp.ones(3), "n": jnp.zeros(2, dtype)}
+    ours, theirs = (library.sgd(0.5, momentum=0.9) for library in (optgen, optax))
+    updates, _ = way(ours.update)(grads, ours.init(grads))
+    expected, _ = theirs.update(grads, theirs.init(grads))
+    assert_close(updates, expected, rtol=1e-6)
+
+
+def test_a_gradient_of_integers_without_parameters_is_an_error():
+    tx, grads = optgen.sgd(0.5), {"w": jnp.ones(3), "n": jnp.arange(2)}
+    with pytest.raises(TreeError, match=r"grads at \['n'\] holds integers"):
+        tx.update(grads, tx.init(grads))
+
+
 @pytest.mark.parametrize("name", ["sgd", "adamw", "adafactor"])
 def test_an_integer_leaf_is_not_trained(name):
     tx = optgen.chain(optgen.clip_by_global_norm(1.0), getattr(optgen, name)(0.1))

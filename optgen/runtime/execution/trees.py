@@ -71,8 +71,8 @@ class FlatTree:
         for i, (leaf, grad) in enumerate(zip(self.leaves, grads, strict=True)):
             if is_absent(grad):
                 continue
-            if is_integer(leaf) and self.what != "grads":
-                _check_no_gradient(leaf, grad, self.paths[i])
+            if is_integer(leaf) or _is_no_gradient(leaf):
+                _check_no_gradient(grad, self.what, self.paths[i])
                 continue
             grads[i] = _array(grad)
             self._check(i, leaf, self.what)
@@ -106,20 +106,24 @@ def is_integer(leaf: Any) -> bool:
     return isinstance(leaf, (bool, int)) or (isinstance(dtype, np.dtype) and dtype.kind in "biu")
 
 
-def _check_no_gradient(leaf: Any, grad: Any, path: str) -> None:
+def _is_no_gradient(leaf: Any) -> bool:
+    """True for JAX's gradient of an integer."""
+    return bool(getattr(leaf, "dtype", None) == jax.dtypes.float0)
+
+
+def _check_no_gradient(grad: Any, what: str, path: str) -> None:
     """Requires the gradient of an integer leaf to be one: of ``float0``, or of zeros.
 
     Raises:
       TreeError: where it is another, as far as that can be seen.
     """
-    dtype = getattr(grad, "dtype", np.asarray(grad).dtype if is_integer(grad) else None)
-    no_gradient = dtype == jax.dtypes.float0 or is_integer(grad)
+    no_gradient = _is_no_gradient(grad) or is_integer(grad)
     if no_gradient and is_integer(grad) and not isinstance(grad, jax.core.Tracer):
         no_gradient = not np.any(np.asarray(grad))
     if not no_gradient:
         raise TreeError(
-            f"params at {path} holds integers, which are not trained, and grads has a gradient "
-            f"of {dtype or type(grad).__name__} there: {_INTEGERS}"
+            f"{what} at {path} holds integers, which are not trained, and grads has a gradient "
+            f"of {getattr(grad, 'dtype', type(grad).__name__)} there: {_INTEGERS}"
         )
 
 
