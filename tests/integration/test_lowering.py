@@ -15,6 +15,7 @@ from jax.sharding import PartitionSpec as P
 import optgen
 from optgen.errors import TargetError, TreeError
 from optgen.runtime.execution import cpu, targets, tpu, triton
+from optgen.runtime.execution.platforms import LeafPrograms
 from optgen.zoo import STOCK
 from tests.integration.training import assert_close, loss, parameters
 
@@ -139,6 +140,24 @@ def test_without_jit_at_all_kernels_run():
     with jax.disable_jit():
         updates = tx.update(params, tx.init(params), params)
     assert_close(updates, expected, rtol=1e-6)
+
+
+def test_without_jit_kernels_are_lowered_once(monkeypatch):
+    places = []
+    at = LeafPrograms.at
+
+    def count(programs, place):
+        places.append(place)
+        return at(programs, place)
+
+    monkeypatch.setattr(LeafPrograms, "at", count)
+    params, tx = parameters(), make("lamb", target="cpu")
+    state = tx.init(params)
+    jax.clear_caches()
+    with jax.disable_jit():
+        for _ in range(3):
+            params, state = tx.step(params, state, grads=params)
+    assert len(places) == 1
 
 
 # Abstract parameters.

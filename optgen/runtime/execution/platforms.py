@@ -82,11 +82,11 @@ class LeafPrograms:
 
     @property
     def interpreted(self) -> bool:
-        """See ``Programs``."""
+        """See ``primitive.Programs``."""
         return _is_interpreted(TARGETS.get(self.module.only))
 
     def types(self, *trees: Any) -> Any:
-        """See ``Programs``."""
+        """See ``primitive.Programs``."""
         leaves = self._leaves(trees)
         likes = [leaf.p if self.mode == "step" else leaf.g for leaf in leaves]
         results = [
@@ -98,7 +98,7 @@ class LeafPrograms:
         return jax.tree.map(lambda x: x.update(weak_type=False) if x.weak_type else x, types)
 
     def at(self, place: Place) -> Callable[..., Any]:
-        """See ``Programs``.
+        """See ``primitive.Programs``.
 
         Raises:
           TargetError: where a target that was asked for by name cannot serve there.

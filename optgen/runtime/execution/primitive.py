@@ -7,7 +7,7 @@ The lowering knows both, and nothing of what it does not choose is traced, impor
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,7 +34,7 @@ class Place:
     exported: bool
 
 
-class Programs(Protocol):
+class Programs(Hashable, Protocol):
     """The leaf programs of a step, as functions of trees of arrays."""
 
     @property
@@ -103,9 +103,14 @@ def _unsharded(aval: Any) -> bool:
 
 
 @_leaf_programs.def_impl
-def _evaluate(*arrays: Any, **parameters: Any) -> Any:
+def _evaluate(*arrays: Any, programs: Programs, structure: Any) -> Any:
     with jax.disable_jit(False):
-        return jax.jit(functools.partial(_leaf_programs.bind, **parameters))(*arrays)
+        return _compiled(programs, structure)(*arrays)
+
+
+@functools.lru_cache(maxsize=512)
+def _compiled(programs: Programs, structure: Any) -> Callable[..., Any]:
+    return jax.jit(functools.partial(_leaf_programs.bind, programs=programs, structure=structure))
 
 
 def _differentiate(
