@@ -13,7 +13,7 @@ import jax
 
 _PACKAGES = (Path(__file__).parents[2], Path(jax.__file__).parent)
 _BETWEEN = (*(f"{path}{os.sep}" for path in _PACKAGES), contextlib.__file__, "<optgen ")
-"""What the names of files begin with that may stand between a line of the user's and a warning."""
+"""Beginnings of the names of files between a line of the user's and a warning."""
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
