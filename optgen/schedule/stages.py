@@ -76,12 +76,26 @@ def steps(program: LeafProgram, dtypes: Dtypes) -> tuple[Step, ...]:
       dtypes: the dtypes that its symbolic ones stand for; a slot that is stored in fewer bits
         than it is computed in cannot be read back instead of being computed again.
     """
-    return _Cut(program, dtypes).steps()
+    late: frozenset[Node] = frozenset()
+    while True:
+        cut = _Cut(program, dtypes, late)
+        if not cut.conflicts:
+            return cut.steps
+        late |= cut.conflicts
 
 
 class _Cut:
-    def __init__(self, program: LeafProgram, dtypes: Dtypes) -> None:
-        self.program, self.dtypes = program, dtypes
+    """A cut in which small slots are stored as soon as they are known, or last.
+
+    An update ends in its last sweep, which stores those that would come after it.
+
+    Attributes:
+      steps: the steps, in order.
+      conflicts: the stores that overwrite a slot which a later step reads.
+    """
+
+    def __init__(self, program: LeafProgram, dtypes: Dtypes, late: frozenset[Node]) -> None:
+        self.program, self.dtypes, self.late = program, dtypes, late
         self.levels = levels(program)
         self.stages = best_stages(self.levels, dtypes)
         self.stage_of = {n: s for s, stage in enumerate(self.stages) for n in stage.targets}
@@ -90,19 +104,18 @@ class _Cut:
             n for n in program.update.outputs if not is_large(n) and n.op == "store"
         ]
         self.last = len(self.stages) - 1
-
-    def _name_buffers(self, late: set[Node]) -> None:
-        self.factors = self._factors(late) if self.program.mode == "update" else ()
+        self.factors = self._factors() if program.mode == "update" else ()
         temporaries = [n for stage in self.stages for n in stage.temporaries]
         named = [*temporaries, *(n for n in self.factors if not is_reduction(n))]
         combined = [n for n in self.factors if is_reduction(n)]
-        self.buffers = buffer_names(self.program, self.levels.nodes, named, combined)
+        self.buffers = buffer_names(program, self.levels.nodes, named, combined)
+        self.steps, self.conflicts = self._cut()
 
-    def _factors(self, late: set[Node]) -> tuple[Node, ...]:
+    def _factors(self) -> tuple[Node, ...]:
         """The small values that the last sweep reads and that depend on a reduction."""
         stage, sweep = self.stages[self.last], self._sweep(self.last)
         arrays = {a.node.args[0] if a.kind == "store" else a.node for a in stage.reads}
-        stores = {store: self._place(store, late) for store in self.small_stores}
+        stores = {store: self._place(store) for store in self.small_stores}
         early = [store for store, place in stores.items() if place < sweep]
         read_back = {n for store in early for n in same_value(store.args[0], self.dtypes)}
         targets = [n for n in stage.targets if not is_reduction(n)]
@@ -114,7 +127,7 @@ class _Cut:
                 if any(arg in depend for arg in n.args):
                     depend.add(n)
             if is_reduction(n):
-                (before if self._place(n, late) < sweep else within).add(n)
+                (before if self._place(n) < sweep else within).add(n)
 
         def is_factor(n: Node) -> bool:  # truth values have no storage; what they compare has
             computed = is_large(n) or is_effect(n) or n.type.dtype == BOOL
@@ -139,22 +152,9 @@ class _Cut:
                 known[n] = max(known[n], begins)
         return known
 
-    def steps(self) -> tuple[Step, ...]:
-        """Stores small slots as soon as they are known, or last where the old one is read on.
-
-        An update ends in its last sweep, which stores those that would come after it.
-        """
-        late: set[Node] = set()
-        while True:
-            steps = self._attempt(late)
-            if isinstance(steps, tuple):
-                return steps
-            late |= steps  # the stores that came too early
-
-    def _attempt(self, late: set[Node]) -> tuple[Step, ...] | set[Node]:
-        """The steps; or the stores that would overwrite a value too early."""
-        self._name_buffers(late)
-        roots = self._roots(late)
+    def _cut(self) -> tuple[tuple[Step, ...], frozenset[Node]]:
+        """The steps, and the stores that come too early for one of them."""
+        roots = self._roots()
         wanted: set[Node] = set()  # reductions that a later step reads
         steps: list[Step] = []
         conflicts: set[Node] = set()
@@ -162,15 +162,15 @@ class _Cut:
             effects = self._effects(place, roots[place], wanted)
             if not effects:
                 continue
-            known = self._known(place, late)
+            known = self._known(place)
             visited = list(walk_until(effects, known))
             read = {arg for n in visited for arg in n.args if arg in known}
             wanted |= {n for n in read if is_reduction(n) and known[n].attr == self.buffers[n]}
-            conflicts |= self._read_too_late(visited, place, late)
+            conflicts |= self._read_too_late(visited, place)
             steps.append(self._step(place[2], effects, rebuild(effects, known)))
-        return conflicts or tuple(reversed(steps))
+        return tuple(reversed(steps)), frozenset(conflicts)
 
-    def _roots(self, late: set[Node]) -> dict[Place, list[Node]]:
+    def _roots(self) -> dict[Place, list[Node]]:
         """The roots of each step: temporaries, targets, small reductions and small effects."""
         roots: dict[Place, list[Node]] = {}
         for s, stage in enumerate(self.stages):
@@ -180,7 +180,7 @@ class _Cut:
         for n in self.levels.nodes:
             small_reduction = is_reduction(n) and not is_statistic(n)
             if small_reduction or (is_effect(n) and not is_large(n)):
-                roots.setdefault(self._place(n, late), []).append(n)
+                roots.setdefault(self._place(n), []).append(n)
         return roots
 
     def _sweep(self, stage: int) -> Place:
@@ -190,17 +190,17 @@ class _Cut:
     def _place_of_factors(self) -> Place:
         return self.last, _FACTORS, self.levels.phase_of_stage(self.last)
 
-    def _place(self, n: Node, late: set[Node]) -> Place:
+    def _place(self, n: Node) -> Place:
         """The place in which a reduction or a small effect is computed; an update's end is last."""
-        place = self._earliest(n, late)
+        place = self._earliest(n)
         return min(place, self._sweep(self.last)) if self.program.mode == "update" else place
 
-    def _earliest(self, n: Node, late: set[Node]) -> Place:
+    def _earliest(self, n: Node) -> Place:
         sum_of_leaf = n.args[0] if n.op == "emit" else n
         if is_statistic(sum_of_leaf):
             return self._sweep(self.stage_of[sum_of_leaf])
         known = self.known_before[n]
-        if n in late:
+        if n in self.late:
             return self.levels.stages, _BEFORE, self.levels.phases - 1
         return known, _BEFORE, self.levels.phase_of_gap(known, self.levels.home[n])
 
@@ -218,17 +218,17 @@ class _Cut:
         """The buffer of a factor; that of a statistic itself is of its parts, combined."""
         return combined_name(self.buffers[n]) if is_reduction(n) else self.buffers[n]
 
-    def _known(self, place: Place, late: set[Node]) -> dict[Node, Node]:
+    def _known(self, place: Place) -> dict[Node, Node]:
         """The values that a step reads instead of computing them, with the nodes that read them."""
         known = {
             n: node("load", n.type, attr=self.buffers[n])
             for n in self.levels.nodes
-            if is_reduction(n) and self._place(n, late) < place
+            if is_reduction(n) and self._place(n) < place
         }
         if self.factors and self._place_of_factors < place:
             known |= {n: node("load", n.type, attr=self._factor_name(n)) for n in self.factors}
         for store in self.small_stores:
-            if self._place(store, late) < place:
+            if self._place(store) < place:
                 known |= self._stored(store)
         for array in self.stages[place[0]].reads if place[1] == _SWEEP else ():
             if array.kind == "store":
@@ -247,13 +247,13 @@ class _Cut:
                 known[n] = value
         return known
 
-    def _read_too_late(self, visited: list[Node], place: Place, late: set[Node]) -> set[Node]:
+    def _read_too_late(self, visited: list[Node], place: Place) -> set[Node]:
         """The small stores that overwrite a slot that this step still reads."""
         reads = {n.attr for n in visited if n.op == "load" and not is_large(n)}
         return {
             store
             for store in self.small_stores
-            if store.attr in reads and self._place(store, late) < place
+            if store.attr in reads and self._place(store) < place
         }
 
     def _step(self, phase: int, effects: list[Node], new: Mapping[Node, Node]) -> Step:
