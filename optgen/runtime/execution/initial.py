@@ -129,20 +129,15 @@ def _batches(
 ) -> Iterator[list[tuple[int, ...]]]:
     """Batches of rows of leaves: the rows of one are on the same devices, and of the same kinds.
 
-    The rows of a batch are as many as a power of two, so that batches are few, and so are rows.
+    Each kind is in one batch, with those of as many leaves: it is compiled once.
     """
-    homes: dict[Any, list[list[int]]] = defaultdict(list)
+    columns: dict[Any, list[list[int]]] = defaultdict(list)
     for places in kinds.values():
         leaf = leaves[places[0]]
         if leaf.variant.slots:
-            homes[_home(leaf.p.sharding)].append(places)
-    for columns in homes.values():
-        for bit in range(max(map(len, columns)).bit_length()):
-            size = 1 << bit
-            starts = [(places, len(places) % size) for places in columns if len(places) & size]
-            if starts:
-                parts = [places[start : start + size] for places, start in starts]
-                yield list(zip(*parts, strict=True))
+            columns[_home(leaf.p.sharding), len(places)].append(places)
+    for alike in columns.values():
+        yield list(zip(*alike, strict=True))
 
 
 def _home(sharding: Any) -> Any:
