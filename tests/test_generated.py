@@ -69,6 +69,12 @@ def test_a_package_and_its_rule_are_the_same_optimizer(name):
         np.testing.assert_array_equal(got, wanted)
 
 
+def test_kernels_beside_functions_of_another_emission_say_so():
+    variant = optgen_kernels.lamb(1e-2).trees.resolve(optgen.lamb(1e-2).trees.specs(jnp.ones(3)))
+    with pytest.raises(PackageError, match="'other'.*leaf, leaf_update.*generate the package"):
+        variant[0].variants[0].function("other")
+
+
 def test_a_package_serves_masks_schedules_and_bfloat16():
     params = parameters(jnp.bfloat16)
     options = {

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from optgen.errors import PackageError
 from optgen.runtime.vocabulary.leaf import Fact, LeafSpec, MaskValue, holds
 from optgen.runtime.vocabulary.view import (
     Axes,
@@ -121,8 +122,18 @@ class Variant:
     last_sweeps: tuple[Function, ...] = ()
 
     def function(self, name: str) -> Function:
-        """The function of this name that ends an update."""
-        return next(f for f in (self.update, *self.last_sweeps) if f.__name__ == name)
+        """The function of this name that ends an update.
+
+        Raises:
+          PackageError: where the functions beside emitted kernels are not those of its tables.
+        """
+        functions = {f.__name__: f for f in (self.update, *self.last_sweeps)}
+        if name not in functions:
+            raise PackageError(
+                f"its kernels end an update in {name!r}, and its jnp functions have only "
+                f"{', '.join(functions)}: generate the package again"
+            )
+        return functions[name]
 
     def dtypes(self, spec: LeafSpec) -> tuple[str, str, str]:
         """The dtypes of a leaf's parameter, of its gradient and of its arithmetic."""
